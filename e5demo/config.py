@@ -1,0 +1,56 @@
+"""Settings, frozen and checked as a whole; YAML in and out."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from e5demo.errors import BadSetting
+
+BASE_MODEL = "intfloat/multilingual-e5-small"
+PROMPTS = {"query": "query: ", "document": "passage: "}
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys and changes are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """Build, naming all mistakes at once. Raises BadSetting."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = (
+                f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}"
+                for e in error.errors()
+            )
+            raise BadSetting(problems="; ".join(problems)) from error
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Self:
+        return cls.checked(**(yaml.safe_load(path.read_text("utf-8")) or {}))
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
+
+
+class SplitSettings(Settings):
+    """The recipe's shares: 15% test, then 15% of the rest for validation, seed 42."""
+
+    mode: Literal["notebook", "grouped"] = "grouped"
+    test_share: float = Field(0.15, gt=0, lt=1)
+    validation_share: float = Field(0.15, gt=0, lt=1)
+    seed: int = Field(42, ge=0, lt=2**32)
+
+
+class EvaluationSettings(Settings):
+    """What is measured: which passages are searched, with which texts cut where."""
+
+    corpus: Literal["test", "all"] = "test"
+    cutoffs: tuple[int, ...] = (1, 5, 10)
+    max_length: int = Field(512, ge=8, le=512)
+    limit_queries: int | None = Field(None, ge=1)
+    seed: int = Field(42, ge=0, lt=2**32)

@@ -1,0 +1,234 @@
+"""From a CSV file to a table of text: delimiter, encoding and columns found, shown, overridable."""
+
+import csv
+import gzip
+import io
+import re
+import unicodedata
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from e5demo.errors import (
+    EmptyFile,
+    FileMissing,
+    MissingColumns,
+    NotACsv,
+    OneColumn,
+    UndecodableText,
+    UnknownEncoding,
+    UnreadableGzip,
+)
+
+DELIMITERS = (",", ";", "\t", "|")
+ENCODINGS = ("utf-8-sig", "utf-8", "cp1252")
+SNIFFED_BYTES = 1 << 20
+SNIFFED_ROWS = 200
+UTF8_BOM = b"\xef\xbb\xbf"
+
+# Names seen in news and question-answer tables, best first; compared without accents or case.
+COLUMN_NAMES = {
+    "query": ("titre", "title", "headline", "query", "question", "sujet"),
+    "passage": ("contenu", "content", "article", "texte", "text", "body", "passage", "answer"),
+    "date": ("date", "date dd mm yyyy", "published", "published at", "date publication"),
+    "agency": ("agency", "agence", "source", "publisher", "journal"),
+    "url": ("url", "link", "lien"),
+}
+csv.field_size_limit(1 << 30)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column plays which part; the last three may be absent (None)."""
+
+    query: str
+    passage: str
+    date: str | None = None
+    agency: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    delimiter: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV as read: every cell text or missing, and how many lines could not be split."""
+
+    name: str
+    frame: pd.DataFrame
+    format: CsvFormat
+    columns: Columns
+    bad_lines: int
+
+
+def read_table(
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    columns: dict[str, str | None] | None = None,
+) -> Table:
+    """Read `path` (.csv or .csv.gz). What is not given is found; a given value is obeyed.
+
+    Raises the errors of `e5demo.errors` that name the file: missing, empty, not a CSV, one
+    column, missing columns, unknown or wrong encoding, broken gzip.
+    """
+    found = sniff(path, delimiter=delimiter, encoding=encoding)
+    frame, bad_lines = _parse(path, found)
+    if frame.shape[1] < 2:
+        raise OneColumn(name=path.name, column=str(frame.columns[0]))
+    if frame.empty:
+        raise EmptyFile(name=path.name)
+    return Table(path.name, frame, found, choose_columns(frame, path.name, columns), bad_lines)
+
+
+def sniff(path: Path, *, delimiter: str | None = None, encoding: str | None = None) -> CsvFormat:
+    """Find delimiter and encoding by scoring a fixed set of candidates on the file's start."""
+    start = _start(path)
+    if not start.strip():
+        raise EmptyFile(name=path.name)
+    if b"\0" in start:
+        raise NotACsv(name=path.name, reason="it holds zero bytes, as binary files do")
+    encoding = encoding or _guess_encoding(start)
+    text = _decode_start(start, encoding, path.name)
+    if delimiter is None:
+        scores = {candidate: delimiter_score(text, candidate) for candidate in DELIMITERS}
+        delimiter = max(scores, key=lambda candidate: scores[candidate])
+        if scores[delimiter] == 0 and _looks_like_markup(text):
+            raise NotACsv(name=path.name, reason="it starts like a web page or JSON")
+    return CsvFormat(delimiter, encoding)
+
+
+def delimiter_score(text: str, delimiter: str) -> float:
+    """Share of rows with as many fields as the header, in favour of more columns; 0 for one.
+
+    A letter or comma inside prose splits rows unevenly, a true delimiter evenly.
+    """
+    rows = []
+    try:
+        for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+            if row:
+                rows.append(row)
+            if len(rows) > SNIFFED_ROWS:
+                break
+    except csv.Error:
+        return 0.0
+    if len(rows) > 2 and len(rows) <= SNIFFED_ROWS:
+        rows.pop()  # the last row may be cut by the sample's end
+    if not rows or len(rows[0]) < 2:
+        return 0.0
+    width = len(rows[0])
+    body = rows[1:] or rows
+    even = sum(len(row) == width for row in body) / len(body)
+    return even * (2 - 1 / width)
+
+
+def guess_columns(names: list[str]) -> dict[str, str | None]:
+    """The column for each part by its name: whole names first, then names that begin so."""
+    plain = {name: _plain(name) for name in names}
+    guess: dict[str, str | None] = {}
+    for part, known in COLUMN_NAMES.items():
+        whole = [name for want in known for name in names if plain[name] == want]
+        begins = [name for want in known for name in names if plain[name].startswith(want + " ")]
+        guess[part] = next((n for n in whole + begins if n not in guess.values()), None)
+    return guess
+
+
+def choose_columns(
+    frame: pd.DataFrame, name: str, chosen: dict[str, str | None] | None = None
+) -> Columns:
+    """Columns as chosen, else guessed. Raises MissingColumns where one is needed or unknown."""
+    found = ", ".join(map(str, frame.columns))
+    parts = guess_columns(list(frame.columns))
+    for part, column in (chosen or {}).items():
+        if column and column not in frame.columns:
+            raise MissingColumns(name=name, wanted=column, found=found)
+        parts[part] = column or (parts[part] if part in ("query", "passage") else None)
+    query, passage = parts["query"], parts["passage"]
+    if not query:
+        raise MissingColumns(name=name, wanted="Titre/title", found=found)
+    if not passage or passage == query:
+        raise MissingColumns(name=name, wanted="Contenu/content", found=found)
+    return Columns(query, passage, parts["date"], parts["agency"], parts["url"])
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    if not path.is_file():
+        raise FileMissing(path=path)
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+def _start(path: Path) -> bytes:
+    with _open(path) as file:
+        try:
+            return file.read(SNIFFED_BYTES)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UnreadableGzip(name=path.name, reason=error) from error
+
+
+def _guess_encoding(start: bytes) -> str:
+    if start.startswith(UTF8_BOM):
+        return "utf-8-sig"
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A sample may end inside a character of up to four bytes.
+        return "utf-8" if error.start > len(start) - 4 else "cp1252"
+    return "utf-8"
+
+
+def _decode_start(start: bytes, encoding: str, name: str) -> str:
+    try:
+        return start.decode(encoding)
+    except LookupError as error:
+        raise UnknownEncoding(encoding=encoding) from error
+    except UnicodeDecodeError as error:
+        if len(start) == SNIFFED_BYTES and error.start > len(start) - 4:
+            return start[: error.start].decode(encoding)
+        raise UndecodableText(name=name, encoding=encoding, position=error.start) from error
+
+
+def _parse(path: Path, found: CsvFormat) -> tuple[pd.DataFrame, int]:
+    """All cells as text; what pandas calls missing (NaN) is missing, as in the recipe."""
+    with warnings.catch_warnings(record=True) as caught, _open(path) as file:
+        warnings.simplefilter("always", pd.errors.ParserWarning)
+        try:
+            frame = pd.read_csv(
+                file,
+                sep=found.delimiter,
+                encoding=found.encoding,
+                dtype=str,
+                on_bad_lines="warn",
+                skipinitialspace=False,
+                index_col=False,
+            )
+        except pd.errors.EmptyDataError as error:
+            raise EmptyFile(name=path.name) from error
+        except UnicodeDecodeError as error:
+            raise UndecodableText(
+                name=path.name, encoding=found.encoding, position=error.start
+            ) from error
+        except pd.errors.ParserError as error:
+            raise NotACsv(name=path.name, reason=str(error).strip()) from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UnreadableGzip(name=path.name, reason=error) from error
+    skipped = sum(str(w.message).count("Skipping line") for w in caught)
+    frame.columns = [str(column).strip() for column in frame.columns]
+    return frame, skipped
+
+
+def _looks_like_markup(text: str) -> bool:
+    return bool(re.match(r"\s*(<!doctype|<html|<\?xml|[{\[])", text, re.IGNORECASE))
+
+
+def _plain(name: str) -> str:
+    """'Date (dd.mm.yyyy)' -> 'date dd mm yyyy'; accents and case dropped."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return " ".join(re.findall(r"[a-z0-9]+", letters.encode("ascii", "ignore").decode()))

@@ -1,0 +1,132 @@
+"""Mistakes a user can make and mend. Each class is one sentence: what, which value, what to do.
+
+The sentence is English here; `ui/text.py` holds the French one under the class's name.
+"""
+
+from typing import Any, ClassVar
+
+
+class E5DemoError(Exception):
+    """A mistake with an answer. `values` fill the sentence in either language."""
+
+    sentence: ClassVar[str] = "Something is not as it should be."
+
+    def __init__(self, **values: Any) -> None:
+        self.values = values
+        super().__init__(self.sentence.format(**values))
+
+
+class FileMissing(E5DemoError):
+    sentence = "There is no file {path}: check the path."
+
+
+class EmptyFile(E5DemoError):
+    sentence = "{name} is empty: choose a CSV with a header line and at least one row."
+
+
+class NotACsv(E5DemoError):
+    sentence = "{name} is not a CSV: {reason}. Save the table as CSV text and try again."
+
+
+class OneColumn(E5DemoError):
+    sentence = (
+        "{name} has a single column ({column}): a title column and an article column are needed. "
+        "If the file has several, set its delimiter."
+    )
+
+
+class MissingColumns(E5DemoError):
+    sentence = "{name} has no column {wanted}; it has: {found}. Choose the columns by name."
+
+
+class UnknownEncoding(E5DemoError):
+    sentence = "The encoding {encoding} is unknown: use utf-8, utf-8-sig or cp1252."
+
+
+class UndecodableText(E5DemoError):
+    sentence = "{name} cannot be read as {encoding} (byte {position}): choose another encoding."
+
+
+class UnreadableGzip(E5DemoError):
+    sentence = "{name} is not a readable gzip file ({reason}): compress it again or unpack it."
+
+
+class NoPairs(E5DemoError):
+    sentence = (
+        "{name} gives no pair: of {rows} rows, {missing} lack a title or an article and "
+        "{short} are too short. Check which columns were chosen: {query}, {passage}."
+    )
+
+
+class EmptySplit(E5DemoError):
+    sentence = (
+        "With {pairs} pairs and these shares the {split} split is empty: "
+        "change the shares or bring more pairs."
+    )
+
+
+class BadSetting(E5DemoError):
+    sentence = "{problems}"
+
+
+class NotAModel(E5DemoError):
+    sentence = (
+        "{folder} is no sentence-transformers model ({reason}): give a folder with config.json, "
+        "a tokenizer and model.safetensors."
+    )
+
+
+class NoWeights(E5DemoError):
+    sentence = (
+        "{model} is neither in the local cache, nor on the Hub (not reachable: {reason}), nor "
+        "bundled for this system. Connect once, or give a model folder with E5DEMO_MODEL."
+    )
+
+
+class UnknownRetriever(E5DemoError):
+    sentence = "There is no retriever {retriever}: use {known}."
+
+
+class UnknownDataset(E5DemoError):
+    sentence = "There is no data set {dataset}: load its CSV again."
+
+
+class UnknownExperiment(E5DemoError):
+    sentence = "There is no experiment {experiment}: evaluate first, or check the id."
+
+
+class EmptyQuery(E5DemoError):
+    sentence = "The query is empty: type a title or a few words."
+
+
+class KaggleMissing(E5DemoError):
+    sentence = (
+        "Kaggle's file needs the package kagglehub: run 'pip install kagglehub', "
+        "or download {dataset} by hand and upload its CSV."
+    )
+
+
+class KaggleUnreachable(E5DemoError):
+    sentence = (
+        "Kaggle did not deliver {dataset} ({reason}): "
+        "check the connection, or download it by hand and upload its CSV."
+    )
+
+
+class TooLarge(E5DemoError):
+    sentence = "{name} has {size} MB, more than the {limit} MB taken here: send a smaller file."
+
+
+class JobFailed(E5DemoError):
+    sentence = "The job stopped with an error: {reason}"
+
+
+class JobRunning(E5DemoError):
+    sentence = "A job is running already ({title}): wait for it, or stop it first."
+
+
+class NotEncoded(E5DemoError):
+    sentence = (
+        "The {corpus} corpus is not encoded with {retriever} yet: start its encoding first; "
+        "BM25 answers at once."
+    )

@@ -1,0 +1,114 @@
+import gzip
+
+import pytest
+
+from e5demo.data.reading import CsvFormat, guess_columns, read_table
+from e5demo.errors import (
+    EmptyFile,
+    FileMissing,
+    MissingColumns,
+    NotACsv,
+    OneColumn,
+    UndecodableText,
+    UnknownEncoding,
+    UnreadableGzip,
+)
+
+ROWS = [("Titre", "Contenu", "Agency"), ("L'été, à Sète", "Un « article »; avec | tout", "AFP")]
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def line(cells, delimiter):
+    return delimiter.join(f'"{cell}"' for cell in cells) + "\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_finds_delimiter_and_encoding(tmp_path, delimiter, encoding):
+    text = line(ROWS[0], delimiter) + line(ROWS[1], delimiter) * 3
+    table = read_table(write(tmp_path / "news.csv", text, encoding))
+    assert table.format == CsvFormat(delimiter, encoding)
+    assert table.frame.iloc[0].tolist() == list(ROWS[1])
+    assert (table.columns.query, table.columns.passage) == ("Titre", "Contenu")
+
+
+def test_reads_gzip_and_counts_lines_with_too_many_fields(tmp_path):
+    path = tmp_path / "news.csv.gz"
+    path.write_bytes(gzip.compress(b"title,text\na,b\na,b,c,d\nc,d\n"))
+    table = read_table(path)
+    assert len(table.frame) == 2
+    assert table.bad_lines == 1
+
+
+def test_line_breaks_inside_quotes_stay_in_the_cell(tmp_path):
+    path = write(tmp_path / "n.csv", 'title,text\n"un","deux\ntrois"\n"quatre","cinq"\n')
+    assert read_table(path).frame["text"].tolist() == ["deux\ntrois", "cinq"]
+
+
+def test_a_sample_that_ends_inside_a_character_is_still_utf8(tmp_path, monkeypatch):
+    text = "title,text\n" + "é,è\n" * 50
+    cut = len(b"title,text\n") + 1
+    monkeypatch.setattr("e5demo.data.reading.SNIFFED_BYTES", cut)
+    assert read_table(write(tmp_path / "n.csv", text)).format.encoding == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", EmptyFile),
+        (b"  \n\n", EmptyFile),
+        (b"title,text\n", EmptyFile),
+        (b"\x89PNG\0\0\0", NotACsv),
+        (b"<!doctype html><html><body>no table</body></html>", NotACsv),
+        (b"title\nun\ndeux\n", OneColumn),
+        (b"a,b\n1,2\n", MissingColumns),
+    ],
+)
+def test_a_bad_file_has_its_own_error(tmp_path, content, error):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(error, match="bad.csv"):
+        read_table(path)
+
+
+def test_one_column_of_prose_is_not_split_on_a_letter_or_comma(tmp_path):
+    path = write(tmp_path / "n.csv", "texte\nun, deux\ntrois\nquatre, cinq, six\n")
+    with pytest.raises(OneColumn):
+        read_table(path)
+
+
+def test_missing_file_broken_gzip_and_encodings(tmp_path):
+    with pytest.raises(FileMissing):
+        read_table(tmp_path / "none.csv")
+    broken = tmp_path / "n.csv.gz"
+    broken.write_bytes(gzip.compress(b"title,text\na,b\n" * 500)[:40])
+    with pytest.raises(UnreadableGzip):
+        read_table(broken)
+    broken.write_bytes(b"title,text\n")
+    with pytest.raises(UnreadableGzip):
+        read_table(broken)
+    path = write(tmp_path / "n.csv", "titre,texte\né,è\n", "cp1252")
+    with pytest.raises(UnknownEncoding):
+        read_table(path, encoding="klingon")
+    with pytest.raises(UndecodableText, match="byte"):
+        read_table(path, encoding="utf-8")
+
+
+def test_columns_are_guessed_by_name_and_can_be_chosen(tmp_path):
+    guess = guess_columns(["Numero", "Date (dd.mm.yyyy)", "Titre", "Contenu", "Agency", "URL"])
+    assert guess == {
+        "query": "Titre",
+        "passage": "Contenu",
+        "date": "Date (dd.mm.yyyy)",
+        "agency": "Agency",
+        "url": "URL",
+    }
+    path = write(tmp_path / "n.csv", "a,b,c\n1,2,3\n")
+    table = read_table(path, columns={"query": "c", "passage": "a"})
+    assert (table.columns.query, table.columns.passage) == ("c", "a")
+    with pytest.raises(MissingColumns, match="zut"):
+        read_table(path, columns={"query": "zut", "passage": "a"})
