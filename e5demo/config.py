@@ -12,6 +12,9 @@ BASE_MODEL = "intfloat/multilingual-e5-small"
 PROMPTS = {"query": "query: ", "document": "passage: "}
 
 
+CorpusKind = Literal["test", "all"]
+
+
 class Settings(BaseModel):
     """Base of all settings: unknown keys and changes are refused."""
 
@@ -49,7 +52,7 @@ class SplitSettings(Settings):
 class EvaluationSettings(Settings):
     """What is measured: which passages are searched, with which texts cut where."""
 
-    corpus: Literal["test", "all"] = "test"
+    corpus: CorpusKind = "test"
     cutoffs: tuple[int, ...] = (1, 5, 10)
     max_length: int = Field(512, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)

@@ -6,7 +6,7 @@ and containment of documents"), candidates by MinHash LSH, each checked exactly.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ import xxhash
 from datasketch import MinHash, MinHashLSH
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from e5demo.jobs import Progress, silent
 
 SHINGLE_WORDS = 3
 JACCARD = 0.8
@@ -25,14 +27,14 @@ BANDS = (25, 5)
 Shingles = np.ndarray  # sorted unique 32-bit hashes
 
 
-def twin_keys(pairs: pd.DataFrame) -> pd.DataFrame:
+def twin_keys(pairs: pd.DataFrame, progress: Progress = silent) -> pd.DataFrame:
     """Three keys per pair (`title`, `passage`, `near`): equal key, same news.
 
     `near` is the number of the near-duplicate group's first pair.
     """
     passages = pairs["passage"].map(normalise)
     first_of = passages.drop_duplicates()
-    groups = near_groups(first_of)
+    groups = near_groups(first_of.tolist(), progress)
     near = passages.map(dict(zip(first_of, groups, strict=True)))
     return pd.DataFrame(
         {"title": pairs["query"].map(normalise), "passage": passages, "near": near},
@@ -40,7 +42,7 @@ def twin_keys(pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def near_groups(passages: Iterable[str]) -> list[int]:
+def near_groups(passages: Sequence[str], progress: Progress = silent) -> list[int]:
     """For each passage the position of its group's first.
 
     A member is compared to its group's first alone, so that chains of small changes don't grow.
@@ -50,6 +52,8 @@ def near_groups(passages: Iterable[str]) -> list[int]:
     firsts: dict[int, Shingles] = {}
     groups = []
     for position, passage in enumerate(passages):
+        if position % 500 == 0:
+            progress("twins", position, len(passages))
         shingles = shingle(passage)
         sketch = empty.copy()
         sketch.update_batch(shingles.tolist())

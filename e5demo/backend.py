@@ -1,0 +1,306 @@
+"""The one object that tabs and command line call: a person's workspace over a shared engine."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition
+from typing import Any
+
+import pandas as pd
+from cachetools import LRUCache, cachedmethod
+
+from e5demo.config import (
+    PROMPTS,
+    CorpusKind,
+    EvaluationSettings,
+    SplitSettings,
+)
+from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
+from e5demo.data.splits import SPLITS, Split, make_split
+from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
+from e5demo.errors import E5DemoError, EmptyQuery, UnknownDataset
+from e5demo.evaluation.experiments import (
+    Experiment,
+    Measured,
+    list_experiments,
+    save_experiment,
+)
+from e5demo.evaluation.metrics import average, score_run
+from e5demo.evaluation.runs import DEPTH, make_run
+from e5demo.jobs import Progress, silent
+from e5demo.retrieval.engine import DENSE, Engine
+from e5demo.workspace import (
+    Workspace,
+    read_json,
+    remove_folder,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+
+SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
+KEPT_DATASETS = 4
+KEPT_CORPORA = 8
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One passage found, with the first pair's title and other fields; None where absent."""
+
+    rank: int
+    passage_id: str
+    score: float
+    title: str
+    passage: str
+    date: str | None
+    agency: str | None
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One retriever's answer to one query."""
+
+    retriever: str
+    milliseconds: float
+    hits: list[Hit]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the person works on: found again after a reload."""
+
+    dataset: str
+    split: SplitSettings
+    max_length: int = 512
+
+
+class Backend:
+    """Data sets, splits, search and scores of one workspace. Safe under threads."""
+
+    def __init__(self, workspace: Workspace, engine: Engine) -> None:
+        self.workspace = workspace
+        self.engine = engine
+        self._datasets: LRUCache = LRUCache(KEPT_DATASETS)
+        self._splits: LRUCache = LRUCache(KEPT_CORPORA)
+        self._corpora: LRUCache = LRUCache(KEPT_CORPORA)
+        self._dataset_ready, self._split_ready = Condition(), Condition()
+        self._corpus_ready = Condition()
+
+    # --- data sets ---------------------------------------------------------------------------
+
+    def sample(self) -> Dataset:
+        """The built-in sample, shared by all workspaces."""
+        return import_csv(Workspace.shared().datasets, SAMPLE)
+
+    def datasets(self) -> list[Dataset]:
+        """The person's own, newest first, then the sample."""
+        return [*list_datasets(self.workspace.datasets), self.dataset(self.sample().id)]
+
+    def import_csv(self, path: Path, **read_as: Any) -> Dataset:
+        """A CSV as a data set; `read_as` are `reading.read_table`'s overrides."""
+        return self.dataset(import_csv(self.workspace.datasets, path, **read_as).id)
+
+    @cachedmethod(lambda self: self._datasets, condition=lambda self: self._dataset_ready)
+    def dataset(self, dataset_id: str) -> Dataset:
+        """Raises UnknownDataset."""
+        if Path(dataset_id).name != dataset_id:
+            raise UnknownDataset(dataset=dataset_id)
+        for place in (self.workspace, Workspace.shared()):
+            if (place.datasets / dataset_id).is_dir():
+                return open_dataset(place.datasets / dataset_id)
+        raise UnknownDataset(dataset=dataset_id)
+
+    def resolve(self, reference: str) -> Dataset:
+        """A CSV's path, or the id of a data set loaded before."""
+        try:
+            return self.dataset(reference)
+        except UnknownDataset:
+            return self.import_csv(Path(reference))
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Its tables, its copy of the CSV and its experiments. Raises UnknownDataset."""
+        folder = self.workspace.datasets / self.dataset(dataset_id).id
+        if not folder.is_dir():  # the shared sample is not one person's to delete
+            raise UnknownDataset(dataset=dataset_id)
+        source = Path(open_dataset(folder).source)
+        for experiment in self.experiments():
+            if experiment.dataset == dataset_id:
+                remove_folder(experiment.folder)
+        remove_folder(folder)
+        self._datasets.pop((dataset_id,), None)
+        others = [other.source for other in list_datasets(self.workspace.datasets)]
+        if source.parent == self.workspace.uploads and str(source) not in others:
+            source.unlink(missing_ok=True)
+
+    def choices(self) -> Choices:
+        """The last ones, or the sample with the default split."""
+        try:
+            kept = read_json(self.workspace.choices)
+            split = SplitSettings.checked(**kept["split"])
+            return Choices(self.dataset(kept["dataset"]).id, split, kept["max_length"])
+        except (FileNotFoundError, KeyError, ValueError, E5DemoError):
+            return Choices(self.sample().id, SplitSettings())
+
+    def choose(self, choices: Choices) -> None:
+        kept = {
+            "dataset": choices.dataset,
+            "split": choices.split.model_dump(mode="json"),
+            "max_length": choices.max_length,
+        }
+        write_json(self.workspace.choices, kept)
+
+    # --- splits ------------------------------------------------------------------------------
+
+    @cachedmethod(
+        lambda self: self._splits,
+        key=lambda self, dataset, settings, progress=silent: (dataset.id, settings),
+        condition=lambda self: self._split_ready,
+    )
+    def split(
+        self, dataset: Dataset, settings: SplitSettings, progress: Progress = silent
+    ) -> Split:
+        """Raises EmptySplit. The first time it looks for twins, which may take a minute."""
+        return make_split(dataset.twins(progress), settings)
+
+    def save_splits(self, dataset: Dataset, split: Split, folder: Path) -> list[Path]:
+        """The recipe's three CSVs (`question,answer`) and Parquet with ids and all columns."""
+        written = []
+        for name in SPLITS:
+            rows = dataset.pairs[(split.parts == name).to_numpy()]
+            stem = folder / ("val_pairs" if name == "validation" else f"{name}_pairs")
+            named = rows[["query", "passage"]].set_axis(["question", "answer"], axis=1)
+            write_csv(stem.with_suffix(".csv"), named)
+            write_parquet(stem.with_suffix(".parquet"), rows.reset_index(drop=True))
+            written += [stem.with_suffix(".csv"), stem.with_suffix(".parquet")]
+        return written
+
+    # --- search ------------------------------------------------------------------------------
+
+    @cachedmethod(
+        lambda self: self._corpora,
+        key=lambda self, dataset, settings, kind: (dataset.id, kind == "all" or settings, kind),
+        condition=lambda self: self._corpus_ready,
+    )
+    def corpus(self, dataset: Dataset, settings: SplitSettings, kind: CorpusKind) -> Corpus:
+        """The test split's passages, or all: those need no split."""
+        if kind == "all":
+            return make_corpus(dataset.pairs, pd.Series(), "all")
+        return make_corpus(dataset.pairs, self.split(dataset, settings).parts, kind)
+
+    def search(
+        self,
+        corpus: Corpus,
+        query: str,
+        retriever: str,
+        *,
+        k: int = 10,
+        max_length: int = 512,
+        progress: Progress = silent,
+    ) -> Column:
+        """Raises EmptyQuery, UnknownRetriever, NoWeights, NotAModel."""
+        if not query.strip():
+            raise EmptyQuery
+        found = self.engine.retriever(retriever, corpus, max_length, progress)
+        if retriever in DENSE:
+            self.engine.encoder(max_length).load()  # not a part of the time shown
+        began = time.perf_counter()
+        ranking = found.search([query.strip()], k)[0]
+        milliseconds = (time.perf_counter() - began) * 1000
+        rows = corpus.articles.iloc[ranking.positions].reset_index()
+        rows = rows.astype(object).where(rows.notna(), None)
+        hits = [
+            Hit(rank, row.passage_id, float(score), row.title, row.passage, row.date, row.agency,
+                row.url)
+            for rank, (row, score) in enumerate(
+                zip(rows.itertuples(), ranking.scores, strict=True), start=1
+            )
+        ]  # fmt: skip
+        return Column(retriever, milliseconds, hits)
+
+    # --- scores ------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        retriever: str,
+        split_settings: SplitSettings,
+        settings: EvaluationSettings,
+        progress: Progress = silent,
+    ) -> Experiment:
+        """Score one retriever on the test queries and keep the experiment."""
+        split = self.split(dataset, split_settings, progress)
+        corpus = self.corpus(dataset, split_settings, settings.corpus)
+        queries = make_queries(
+            dataset.pairs, split.parts, corpus, limit=settings.limit_queries, seed=settings.seed
+        )
+        timings: dict[str, float] = {}
+        found_passages = 0
+        if retriever in DENSE:
+            encoder = self.engine.encoder(settings.max_length)
+            with timed(timings, "encode_passages"):
+                found_passages = self.engine.cache.encode(
+                    encoder, "document", corpus.passages, progress
+                )[1]
+        with timed(timings, "index"):
+            found = self.engine.retriever(retriever, corpus, settings.max_length, progress)
+        texts = list(queries.texts.values())
+        with timed(timings, "encode_queries"):
+            found.prepare(texts, progress)
+        with timed(timings, "search"):
+            rankings = found.search(texts, max(DEPTH, *settings.cutoffs))
+        run = make_run(list(queries.texts), rankings, corpus)
+        scores = score_run(run, queries.qrels, settings.cutoffs)
+        return save_experiment(
+            self.workspace.experiments,
+            self._measured(dataset, retriever, split_settings, settings, corpus, queries),
+            scores,
+            run,
+            dataset=dataset.id,
+            queries=len(queries.texts),
+            passages=len(corpus),
+            metrics=average(scores),
+            timings={"encode_passages": 0.0, **timings},
+            cached_passages=found_passages,
+        )
+
+    def experiments(self) -> list[Experiment]:
+        """Newest first."""
+        return list_experiments(self.workspace.experiments)
+
+    def _measured(
+        self,
+        dataset: Dataset,
+        retriever: str,
+        split_settings: SplitSettings,
+        settings: EvaluationSettings,
+        corpus: Corpus,
+        queries: Queries,
+    ) -> Measured:
+        dense = retriever in DENSE
+        source = self.engine.encoder(settings.max_length).source if dense else None
+        return Measured(
+            retriever=retriever,
+            data=dataset.fingerprint,
+            corpus=corpus.fingerprint,
+            queries=queries.fingerprint,
+            corpus_kind=settings.corpus,
+            split=split_settings.model_dump(mode="json"),
+            cutoffs=settings.cutoffs,
+            model=source.name if source else None,
+            weights=source.weights if source else None,
+            model_fingerprint=source.fingerprint if source else None,
+            prompts=PROMPTS if dense else None,
+            max_length=settings.max_length if dense else None,
+            precision="float32" if dense else None,
+        )
+
+
+@contextmanager
+def timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Seconds that the block took, into `timings`."""
+    began = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - began

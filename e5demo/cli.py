@@ -1,0 +1,209 @@
+"""`python -m e5demo`: the backend on the command line. JSON to standard output, the rest to error.
+
+Exit codes: 0, 1 for a bug, 2 for a user's mistake, 130 when interrupted.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from e5demo import workspace
+from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.errors import E5DemoError
+from e5demo.jobs import Progress, Reporter
+
+OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+HIT_FIELDS = ("rank", "passage_id", "score", "title", "passage")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    reporter = Reporter.of_this_process()
+    if options.model:
+        os.environ["E5DEMO_MODEL"] = options.model
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # a library's chatter is not our JSON
+            answer = options.run(options, reporter or TerminalProgress())
+    except E5DemoError as error:
+        return _ended(reporter, MISTAKE, str(error))
+    except KeyboardInterrupt:
+        return _ended(reporter, INTERRUPTED, "Interrupted.")
+    except Exception as error:
+        traceback.print_exc()
+        return _ended(reporter, BUG, f"{type(error).__name__}: {error}")
+    print(json.dumps(answer, ensure_ascii=False) if options.json else _readable(answer))
+    sys.stdout.flush()
+    if reporter:
+        reporter.end("done")
+    return OK
+
+
+def prepare(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    backend = _backend()
+    dataset = backend.resolve(options.csv)
+    split = backend.split(dataset, _split_settings(options), progress)
+    if options.out:
+        backend.save_splits(dataset, split, Path(options.out))
+    return {
+        "dataset": dataset.id,
+        "rows": dataset.rows,
+        "pairs": dataset.size,
+        "dropped": dataset.dropped_counts,
+        "splits": split.sizes,
+        "leaks": split.leaks,
+        "leaks_avoided": split.leaks_avoided,
+    }
+
+
+def evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    settings = EvaluationSettings.checked(
+        corpus=options.corpus,
+        max_length=options.max_length,
+        limit_queries=options.limit_queries,
+        seed=options.seed,
+        **({"cutoffs": options.cutoffs} if options.cutoffs else {}),
+    )
+    backend = _backend()
+    dataset = backend.resolve(options.csv)
+    done = backend.evaluate(
+        dataset, options.retriever, _split_settings(options), settings, progress
+    )
+    return {
+        "experiment": done.id,
+        "retriever": done.measured.retriever,
+        "model": done.measured.model,
+        "weights": done.measured.weights,
+        "queries": done.queries,
+        "passages": done.passages,
+        "metrics": done.metrics,
+        "seconds": done.seconds,
+        "timings": done.timings,
+        "cached_passages": done.cached_passages,
+    }
+
+
+def search(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    settings = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
+    backend = _backend()
+    dataset = backend.resolve(options.csv)
+    corpus = backend.corpus(dataset, _split_settings(options), settings.corpus)
+    columns = []
+    for retriever in options.retriever:
+        column = asdict(
+            backend.search(
+                corpus,
+                options.query,
+                retriever,
+                k=options.k,
+                max_length=settings.max_length,
+                progress=progress,
+            )
+        )
+        column["hits"] = [{name: hit[name] for name in HIT_FIELDS} for hit in column["hits"]]
+        columns.append(column)
+    return {"columns": columns}
+
+
+def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Have the model and the sample's vectors ready before the page opens."""
+    backend = _backend()
+    source = backend.engine.find_model()
+    sample = backend.corpus(backend.sample(), SplitSettings(), "all")
+    backend.engine.retriever("baseline", sample, EvaluationSettings().max_length, progress)
+    return {"model": source.name, "weights": source.weights, "sample_passages": len(sample)}
+
+
+class TerminalProgress:
+    """One line on standard error, rewritten; nothing where nobody watches."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done >= total else ""
+            print(f"\r{stage} {done / max(total, 1):4.0%}", end=end, file=sys.stderr, flush=True)
+
+
+def _backend() -> Any:
+    # Here and not above: `--help` and a mistyped option need neither pandas nor FAISS.
+    from e5demo.backend import Backend
+    from e5demo.retrieval.engine import Engine
+
+    return Backend(workspace.Workspace.local(), Engine(workspace.embeddings()))
+
+
+def _split_settings(options: argparse.Namespace) -> SplitSettings:
+    return SplitSettings.checked(
+        mode=options.split,
+        test_share=options.test_share,
+        validation_share=options.validation_share,
+        seed=options.seed,
+    )
+
+
+def _ended(reporter: Reporter | None, code: int, message: str) -> int:
+    print(message, file=sys.stderr)
+    if reporter:
+        reporter.end("cancelled" if code == INTERRUPTED else "failed", message)
+    return code
+
+
+def _readable(answer: Any, indent: str = "") -> str:
+    """For a person: `name: value` lines, nested ones indented."""
+    lines = []
+    for name, value in answer.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", _readable(value, indent + "  ")]
+        elif isinstance(value, list):
+            parts = (_readable(part, indent + "  ") for part in value)
+            lines += [f"{indent}{name}:", "\n\n".join(parts)]
+        else:
+            shown = f"{value:.4f}" if isinstance(value, float) else value
+            lines.append(f"{indent}{name}: {shown}")
+    return "\n".join(lines)
+
+
+def _cutoffs(text: str) -> tuple[int, ...]:
+    return tuple(sorted({int(part) for part in text.split(",")}))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m e5demo", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    common.add_argument("--model", metavar="FOLDER", help="use this sentence-transformers folder")
+    data = argparse.ArgumentParser(add_help=False)
+    defaults = SplitSettings()
+    data.add_argument("csv", metavar="CSV", help="a .csv or .csv.gz, or a data set's id")
+    data.add_argument("--split", choices=["notebook", "grouped"], default=defaults.mode)
+    data.add_argument("--test-share", type=float, default=defaults.test_share)
+    data.add_argument("--validation-share", type=float, default=defaults.validation_share)
+    data.add_argument("--seed", type=int, default=defaults.seed)
+    texts = argparse.ArgumentParser(add_help=False)
+    texts.add_argument("--corpus", choices=["test", "all"], default="test")
+    texts.add_argument("--max-length", type=int, default=512, help="tokens, at most 512")
+
+    def command(name: str, run: Any, help: str, *parents: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, parents=[*parents, common])
+        added.set_defaults(run=run)
+        return added
+
+    added = command("prepare", prepare, "make pairs and splits of a CSV", data)
+    added.add_argument("--out", metavar="DIR", help="write the splits there (CSV and Parquet)")
+    added = command("evaluate", evaluate, "score a retriever on the test queries", data, texts)
+    added.add_argument("--retriever", required=True, help="bm25, baseline or fusion")
+    added.add_argument("--limit-queries", type=int, metavar="N", help="a sample drawn by --seed")
+    added.add_argument("--cutoffs", type=_cutoffs, metavar="K,K", help="default 1,5,10")
+    added = command("search", search, "search the articles", data, texts)
+    added.add_argument("query", metavar="QUERY")
+    added.add_argument("--retriever", required=True, action="append", help="may be repeated")
+    added.add_argument("--k", type=int, default=10)
+    command("setup", setup, "prepare the model and the sample's vectors")
+    return parser

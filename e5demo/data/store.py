@@ -1,0 +1,135 @@
+"""A data set on disk: its pairs, what fell out, its twins; made from a CSV, opened by id."""
+
+import re
+import time
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xxhash
+
+from e5demo.data.duplicates import normalise, twin_keys
+from e5demo.data.pairs import Pairs, make_pairs
+from e5demo.data.reading import Table, read_table
+from e5demo.errors import UnknownDataset
+from e5demo.jobs import Progress, silent
+from e5demo.workspace import published_folder, read_json, write_json, write_parquet
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `dataset.json` says; the tables are read when first asked for.
+
+    `fingerprint` is of the pairs' texts in order; `source` is the CSV's path.
+    """
+
+    folder: Path
+    name: str
+    source: str
+    created: float
+    rows: int
+    bad_lines: int
+    dropped_counts: dict[str, int]
+    delimiter: str
+    encoding: str
+    columns: dict[str, str | None]
+    headers: list[str]
+    fingerprint: str
+    size: int  # pairs
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """PAIR_COLUMNS, a row per kept pair, numbered from 0."""
+        return pd.read_parquet(self.folder / "pairs.parquet")
+
+    @cached_property
+    def dropped(self) -> pd.DataFrame:
+        """The rows that fell out, with the `rule` that took each."""
+        return pd.read_parquet(self.folder / "dropped.parquet")
+
+    @property
+    def has_twins(self) -> bool:
+        return self._keys_path.is_file()
+
+    def twins(self, progress: Progress = silent) -> pd.DataFrame:
+        """The pairs' `twin_keys`, found once (up to a minute for 40,000 pairs), then read."""
+        if not self.has_twins:
+            write_parquet(self._keys_path, twin_keys(self.pairs, progress))
+        return self._keys
+
+    @cached_property
+    def _keys(self) -> pd.DataFrame:
+        return pd.read_parquet(self._keys_path)
+
+    @property
+    def _keys_path(self) -> Path:
+        return self.folder / "twins.parquet"
+
+
+def import_csv(
+    datasets: Path,
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    columns: dict[str, str | None] | None = None,
+) -> Dataset:
+    """Read, make pairs, keep them under `datasets`. The same CSV read the same way is one set."""
+    table = read_table(path, delimiter=delimiter, encoding=encoding, columns=columns)
+    pairs = make_pairs(table)
+    folder = datasets / _dataset_id(table, pairs)
+    if not folder.is_dir():
+        with published_folder(folder) as draft:
+            write_parquet(draft / "pairs.parquet", pairs.kept)
+            write_parquet(draft / "dropped.parquet", pairs.dropped)
+            write_json(draft / "dataset.json", _described(table, pairs, path))
+    return open_dataset(folder)
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Raises UnknownDataset."""
+    try:
+        return Dataset(folder=folder, **read_json(folder / "dataset.json"))
+    except FileNotFoundError as error:
+        raise UnknownDataset(dataset=folder.name) from error
+
+
+def list_datasets(datasets: Path) -> list[Dataset]:
+    """Newest first."""
+    found = [open_dataset(path.parent) for path in datasets.glob("[!.]*/dataset.json")]
+    return sorted(found, key=lambda dataset: -dataset.created)
+
+
+def _described(table: Table, pairs: Pairs, path: Path) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "source": str(path.absolute()),
+        "created": time.time(),
+        "rows": pairs.rows,
+        "bad_lines": table.bad_lines,
+        "dropped_counts": pairs.dropped_counts,
+        "delimiter": table.format.delimiter,
+        "encoding": table.format.encoding,
+        "columns": asdict(table.columns),
+        "headers": list(table.frame.columns),
+        "fingerprint": _fingerprint(pairs.kept),
+        "size": len(pairs.kept),
+    }
+
+
+def _fingerprint(kept: pd.DataFrame) -> str:
+    return xxhash.xxh3_64_hexdigest("\n".join(kept["query_id"] + kept["passage_id"]).encode())
+
+
+def _dataset_id(table: Table, pairs: Pairs) -> str:
+    """A readable start and a hash of the pairs, of what fell out and of how they were read."""
+    stem = re.sub(r"(\.csv|\.gz|\.txt|\.tsv)+$", "", table.name, flags=re.IGNORECASE)
+    slug = "-".join(normalise(stem).replace("_", " ").split())[:40] or "data"
+    read_as = f"{table.columns}|{table.format}|{pairs.rows}|{pairs.dropped_counts}"
+    return f"{slug}-{xxhash.xxh32_hexdigest(_fingerprint(pairs.kept) + read_as)}"

@@ -1,0 +1,124 @@
+"""An experiment on disk: what was measured, on what, and the scores; never a bare number."""
+
+import time
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xxhash
+
+from e5demo.errors import UnknownExperiment
+from e5demo.workspace import (
+    published_folder,
+    read_json,
+    remove_folder,
+    write_json,
+    write_parquet,
+)
+
+LIBRARIES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "ir-measures")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that decides the scores. Two experiments compare if `ground` is the same for both."""
+
+    retriever: str
+    data: str
+    corpus: str
+    queries: str
+    corpus_kind: str
+    split: dict[str, Any]
+    cutoffs: tuple[int, ...]
+    model: str | None
+    weights: str | None
+    model_fingerprint: str | None
+    prompts: dict[str, str] | None
+    max_length: int | None
+    precision: str | None
+
+    @property
+    def ground(self) -> tuple[str, str, str]:
+        return self.data, self.corpus, self.queries
+
+    @property
+    def id(self) -> str:
+        """The same measurement has the same id: done again, it takes the old one's place."""
+        return f"{self.retriever}-{xxhash.xxh32_hexdigest(repr(sorted(asdict(self).items())))}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `experiment.json` says; per-query scores and the run are read when asked for."""
+
+    folder: Path
+    measured: Measured
+    dataset: str
+    created: float
+    queries: int
+    passages: int
+    metrics: dict[str, float]
+    timings: dict[str, float]
+    cached_passages: int
+    versions: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.timings.values())
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Per query, as `metrics.score_run` gives them."""
+        return pd.read_parquet(self.folder / "scores.parquet")
+
+    @cached_property
+    def run(self) -> pd.DataFrame:
+        """The first 100 of each ranking, as `runs.make_run` gives them."""
+        return pd.read_parquet(self.folder / "run.parquet")
+
+
+def save_experiment(
+    experiments: Path,
+    measured: Measured,
+    scores: pd.DataFrame,
+    run: pd.DataFrame,
+    **told: Any,
+) -> Experiment:
+    folder = experiments / measured.id
+    record = {
+        "measured": asdict(measured),
+        "created": time.time(),
+        "versions": {name: version(name) for name in LIBRARIES},
+        **told,
+    }
+    if folder.is_dir():
+        remove_folder(folder)
+    with published_folder(folder) as draft:
+        write_parquet(draft / "scores.parquet", scores)
+        write_parquet(draft / "run.parquet", run)
+        write_json(draft / "experiment.json", record)
+    return open_experiment(folder)
+
+
+def open_experiment(folder: Path) -> Experiment:
+    """Raises UnknownExperiment."""
+    try:
+        record = read_json(folder / "experiment.json")
+    except FileNotFoundError as error:
+        raise UnknownExperiment(experiment=folder.name) from error
+    measured = record.pop("measured")
+    measured["cutoffs"] = tuple(measured["cutoffs"])
+    return Experiment(folder=folder, measured=Measured(**measured), **record)
+
+
+def list_experiments(experiments: Path) -> list[Experiment]:
+    """Newest first."""
+    found = [open_experiment(path.parent) for path in experiments.glob("[!.]*/experiment.json")]
+    return sorted(found, key=lambda experiment: -experiment.created)

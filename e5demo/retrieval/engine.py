@@ -1,0 +1,99 @@
+"""Loaded models and built indexes, shared by all who ask; bounded, and safe under threads."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Condition
+
+from cachetools import LRUCache, cachedmethod
+
+from e5demo.data.corpus import Corpus
+from e5demo.errors import UnknownRetriever
+from e5demo.jobs import Progress, silent
+from e5demo.retrieval.cache import EmbeddingCache
+from e5demo.retrieval.dense import DenseRetriever
+from e5demo.retrieval.encoder import E5Encoder
+from e5demo.retrieval.fusion import FusionRetriever
+from e5demo.retrieval.lexical import BM25Retriever
+from e5demo.retrieval.models import ModelSource, base_model
+from e5demo.retrieval.search import Retriever
+
+RETRIEVERS = ("bm25", "baseline", "fusion")
+DENSE = ("baseline", "fusion")  # those that need the model
+KEPT_ENCODERS = 2
+KEPT_INDEXES = 6
+CHARS_PER_TOKEN = 4  # French news in E5's vocabulary: 1,190 characters give 279 tokens
+RATE_SAMPLE = 8  # passages timed to estimate how long a corpus takes
+
+
+class Engine:
+    """Builds retrievers by name. `find_model` is asked once, when a model is first needed."""
+
+    def __init__(
+        self, embeddings: Path, find_model: Callable[[], ModelSource] = base_model
+    ) -> None:
+        self.cache = EmbeddingCache(embeddings)
+        self.find_model = find_model
+        self._encoders: LRUCache = LRUCache(KEPT_ENCODERS)
+        self._bm25s: LRUCache = LRUCache(KEPT_INDEXES)
+        self._denses: LRUCache = LRUCache(KEPT_INDEXES)
+        # A condition each: who waits for one corpus's encoding does not hold up BM25.
+        self._encoder_ready, self._bm25_ready = Condition(), Condition()
+        self._dense_ready = Condition()
+        self._rates: dict[int, float] = {}  # seconds per unit of work, by max length
+
+    @cachedmethod(lambda self: self._encoders, condition=lambda self: self._encoder_ready)
+    def encoder(self, max_length: int) -> E5Encoder:
+        """The base model cut at `max_length` tokens. Raises NoWeights, NotAModel."""
+        return E5Encoder(self.find_model(), max_length)
+
+    def retriever(
+        self, name: str, corpus: Corpus, max_length: int, progress: Progress = silent
+    ) -> Retriever:
+        """Build, or take, the retriever; a dense one encodes its corpus first if need be.
+
+        Raises UnknownRetriever, NoWeights, NotAModel.
+        """
+        if name not in RETRIEVERS:
+            raise UnknownRetriever(retriever=name, known=", ".join(RETRIEVERS))
+        if name == "bm25":
+            return self._bm25(corpus)
+        dense = self._dense(corpus, max_length, progress)
+        return dense if name == "baseline" else FusionRetriever([self._bm25(corpus), dense])
+
+    def unencoded(self, corpus: Corpus, max_length: int) -> list[str]:
+        """The corpus's passages that are in no cache yet."""
+        return self.cache.missing(self.encoder(max_length), "document", corpus.passages)
+
+    def seconds_to_encode(self, passages: Sequence[str], max_length: int) -> float:
+        """From a few of them, short and long, timed on this machine once per length."""
+        encoder = self.encoder(max_length)
+        encoder.load()
+        if max_length not in self._rates and passages:
+            by_length = sorted(passages, key=len)
+            sample = by_length[:: max(1, len(by_length) // RATE_SAMPLE)][:RATE_SAMPLE]
+            began = time.perf_counter()
+            encoder.encode(sample, "document")
+            self._rates[max_length] = (time.perf_counter() - began) / _work(sample, max_length)
+        return self._rates.get(max_length, 0.0) * _work(passages, max_length)
+
+    @cachedmethod(
+        lambda self: self._bm25s,
+        key=lambda self, corpus: corpus.fingerprint,
+        condition=lambda self: self._bm25_ready,
+    )
+    def _bm25(self, corpus: Corpus) -> Retriever:
+        return BM25Retriever(corpus)
+
+    @cachedmethod(
+        lambda self: self._denses,
+        key=lambda self, corpus, max_length, progress: (corpus.fingerprint, max_length),
+        condition=lambda self: self._dense_ready,
+    )
+    def _dense(self, corpus: Corpus, max_length: int, progress: Progress) -> Retriever:
+        return DenseRetriever(corpus, self.encoder(max_length), self.cache, progress)
+
+
+def _work(passages: Sequence[str], max_length: int) -> int:
+    """Roughly proportional to the time that encoding takes: characters read before the cut."""
+    return sum(min(len(passage), CHARS_PER_TOKEN * max_length) for passage in passages)

@@ -1,0 +1,60 @@
+"""BM25 with French stop words and stems: the yardstick that a dense model has to beat."""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import bm25s
+import numpy as np
+import Stemmer
+
+from e5demo.data.corpus import Corpus
+from e5demo.jobs import Progress, silent
+from e5demo.retrieval.search import Ranking, top
+
+
+class BM25Retriever:
+    """BM25 (Lucene's variant, k1 1.5, b 0.75: bm25s's defaults). Only passages that share a
+    term with the query are hits."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self.index = bm25s.BM25()
+        self.index.index(tokenise(corpus.passages), show_progress=False)
+
+    def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
+        """Nothing: splitting queries into terms takes no time."""
+
+    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
+        return [self._rank(terms, k) for terms in tokenise(queries, ids=False)]
+
+    def _rank(self, terms: list[str], k: int) -> Ranking:
+        known = [term for term in terms if term in self.index.vocab_dict]
+        if not known:
+            return Ranking(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        scores = self.index.get_scores(known)
+        matching = np.flatnonzero(scores > 0)
+        return top(scores[matching], k, matching)
+
+
+def tokenise(texts: Sequence[str], *, ids: bool = True) -> Any:
+    """Lower case, words of two letters or more, no stop words, French stems without accents."""
+    return bm25s.tokenize(
+        list(texts), stopwords="fr", stemmer=_stems, return_ids=ids, show_progress=False
+    )
+
+
+def _stems(words: Sequence[str]) -> list[str]:
+    # Accents fall after stemming, which needs them: who types 'election' means 'élection'.
+    return [_unaccented(stem) for stem in _stemmer().stemWords(list(words))]
+
+
+def _unaccented(word: str) -> str:
+    letters = unicodedata.normalize("NFKD", word)
+    return "".join(c for c in letters if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    return Stemmer.Stemmer("french")

@@ -1,0 +1,166 @@
+"""Everything on disk: whose folder, which data sets and experiments, files complete or absent."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import platformdirs
+
+APP = "e5demo"
+WORKSPACE_FOLDER = "E5DEMO_WORKSPACE"  # tells a job whose folder it works in
+VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")
+
+
+def home() -> Path:
+    """The data folder: E5DEMO_HOME, else the system's place for a user's data."""
+    return Path(os.environ.get("E5DEMO_HOME") or platformdirs.user_data_dir(APP)).expanduser()
+
+
+def model_cache() -> Path:
+    """Where unpacked weights stay: E5DEMO_CACHE, else the system's place for a user's cache."""
+    return Path(os.environ.get("E5DEMO_CACHE") or platformdirs.user_cache_dir(APP)).expanduser()
+
+
+def embeddings() -> Path:
+    """One cache of vectors for all workspaces: it holds no text."""
+    return home() / "embeddings"
+
+
+def is_public() -> bool:
+    """True on Hugging Face Spaces or with E5DEMO_PUBLIC=1: visitors don't see each other."""
+    return os.environ.get("E5DEMO_PUBLIC", "0") not in ("", "0") or "SPACE_ID" in os.environ
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One person's folder."""
+
+    root: Path
+
+    @classmethod
+    def local(cls) -> "Workspace":
+        """The one of the person at this machine; for a job, the one that asked for it."""
+        return cls(Path(os.environ.get(WORKSPACE_FOLDER) or home()))
+
+    @classmethod
+    def shared(cls) -> "Workspace":
+        """What every visitor sees and nobody changes: the sample."""
+        return cls(home() / "shared")
+
+    @classmethod
+    def of_visitor(cls, visitor: str) -> "Workspace":
+        """The folder behind an unguessable id. Raises ValueError for what is no such id."""
+        if not VISITOR.fullmatch(visitor):
+            raise ValueError(f"{visitor!r} is no visitor id")
+        return cls(home() / "visitors" / visitor)
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"
+
+    @property
+    def uploads(self) -> Path:
+        return self.root / "uploads"
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
+    def choices(self) -> Path:
+        """What the person chose last: data set, split, length."""
+        return self.root / "choices.json"
+
+    def size(self) -> int:
+        """Bytes of all files in the folder."""
+        return sum(p.stat().st_size for p in self.root.rglob("*") if p.is_file())
+
+
+def new_visitor() -> str:
+    """An id of 192 random bits that nobody can guess."""
+    return secrets.token_urlsafe(24)
+
+
+@contextmanager
+def draft_file(path: Path) -> Iterator[BinaryIO]:
+    """A file written beside, flushed to disk, renamed: a reader sees the old one or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    with draft_file(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_npy(path: Path, array: np.ndarray) -> None:
+    with draft_file(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    with draft_file(path) as file:
+        frame.to_parquet(file)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    with draft_file(path) as file:
+        frame.to_csv(file, index=False)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+@contextmanager
+def published_folder(folder: Path) -> Iterator[Path]:
+    """A draft folder that becomes `folder` when the block ends well and vanishes otherwise.
+
+    Where another process published the same folder first, its copy stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        try:
+            os.rename(draft, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Rename out of sight, then delete: a half-deleted folder is never seen."""
+    grave = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    os.rename(folder, grave)
+    shutil.rmtree(grave, ignore_errors=True)
