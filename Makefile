@@ -9,9 +9,10 @@ export PORT HOST
 .PHONY: run test lint unit browser bench clean
 
 run: $(VENV)/run.stamp
+	$(PY) -m e5demo setup
 	$(PY) app.py
 
-test: lint unit
+test: lint unit browser
 
 lint: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .

@@ -1,5 +1,6 @@
 """The one object that tabs and command line call: a person's workspace over a shared engine."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,10 @@ from e5demo.config import (
     SplitSettings,
 )
 from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
-from e5demo.data.splits import SPLITS, Split, make_split
+from e5demo.data.pairs import text_id
+from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
 from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
-from e5demo.errors import E5DemoError, EmptyQuery, UnknownDataset
+from e5demo.errors import E5DemoError, EmptyQuery, TwinsWanted, UnknownDataset
 from e5demo.evaluation.experiments import (
     Experiment,
     Measured,
@@ -29,10 +31,13 @@ from e5demo.evaluation.experiments import (
 )
 from e5demo.evaluation.metrics import average, score_run
 from e5demo.evaluation.runs import DEPTH, make_run
-from e5demo.jobs import Progress, silent
+from e5demo.jobs import Jobs, Progress, silent
 from e5demo.retrieval.engine import DENSE, Engine
+from e5demo.retrieval.models import ModelSource
 from e5demo.workspace import (
     Workspace,
+    embeddings,
+    is_public,
     read_json,
     remove_folder,
     write_csv,
@@ -41,8 +46,11 @@ from e5demo.workspace import (
 )
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
+QUICK_PAIRS = 6_000  # so many are searched for twins while a person waits: about 3 seconds
 KEPT_DATASETS = 4
 KEPT_CORPORA = 8
+KEPT_VISITORS = 64
+QUEUE_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,8 @@ class Backend:
         remove_folder(folder)
         self._datasets.pop((dataset_id,), None)
         others = [other.source for other in list_datasets(self.workspace.datasets)]
-        if source.parent == self.workspace.uploads and str(source) not in others:
-            source.unlink(missing_ok=True)
+        if source.is_relative_to(self.workspace.uploads) and str(source) not in others:
+            remove_folder(source.parent)  # a folder for each upload
 
     def choices(self) -> Choices:
         """The last ones, or the sample with the default split."""
@@ -165,6 +173,9 @@ class Backend:
         """Raises EmptySplit. The first time it looks for twins, which may take a minute."""
         return make_split(dataset.twins(progress), settings)
 
+    def leak_examples(self, dataset: Dataset, settings: SplitSettings) -> list[Leak]:
+        return leak_examples(dataset.pairs, dataset.twins(), settings)
+
     def save_splits(self, dataset: Dataset, split: Split, folder: Path) -> list[Path]:
         """The recipe's three CSVs (`question,answer`) and Parquet with ids and all columns."""
         written = []
@@ -176,6 +187,15 @@ class Backend:
             write_parquet(stem.with_suffix(".parquet"), rows.reset_index(drop=True))
             written += [stem.with_suffix(".csv"), stem.with_suffix(".parquet")]
         return written
+
+    def finds_twins_quickly(self, dataset: Dataset) -> bool:
+        return dataset.has_twins or dataset.size <= QUICK_PAIRS
+
+    def quick_split(self, dataset: Dataset, settings: SplitSettings) -> Split:
+        """The same for who waits at a page. Raises TwinsWanted where twins are yet to be found."""
+        if not self.finds_twins_quickly(dataset):
+            raise TwinsWanted(dataset=dataset.name)
+        return self.split(dataset, settings)
 
     # --- search ------------------------------------------------------------------------------
 
@@ -220,6 +240,11 @@ class Backend:
         ]  # fmt: skip
         return Column(retriever, milliseconds, hits)
 
+    def gold(self, dataset: Dataset, corpus: Corpus, query: str) -> set[str]:
+        """Ids of the passages that answer the query, where it is a title of the data."""
+        same = dataset.pairs["query_id"] == text_id(query.strip())
+        return set(dataset.pairs.loc[same, "passage_id"]) & set(corpus.articles.index)
+
     # --- scores ------------------------------------------------------------------------------
 
     def evaluate(
@@ -239,11 +264,8 @@ class Backend:
         timings: dict[str, float] = {}
         found_passages = 0
         if retriever in DENSE:
-            encoder = self.engine.encoder(settings.max_length)
             with timed(timings, "encode_passages"):
-                found_passages = self.engine.cache.encode(
-                    encoder, "document", corpus.passages, progress
-                )[1]
+                _, found_passages = self.encode(corpus, settings.max_length, progress)
         with timed(timings, "index"):
             found = self.engine.retriever(retriever, corpus, settings.max_length, progress)
         texts = list(queries.texts.values())
@@ -265,6 +287,14 @@ class Backend:
             timings={"encode_passages": 0.0, **timings},
             cached_passages=found_passages,
         )
+
+    def encode(
+        self, corpus: Corpus, max_length: int, progress: Progress = silent
+    ) -> tuple[int, int]:
+        """Encode a corpus ahead: how many passages it has and how many were in the cache."""
+        encoder = self.engine.encoder(max_length)
+        _, found = self.engine.cache.encode(encoder, "document", corpus.passages, progress)
+        return len(corpus), found
 
     def experiments(self) -> list[Experiment]:
         """Newest first."""
@@ -304,3 +334,49 @@ def timed(timings: dict[str, float], name: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
     timings[name] = time.perf_counter() - began
+
+
+class Backends:
+    """A backend per visitor over one engine and one job queue; for a person at home, one."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.engine = engine or Engine(embeddings())
+        self.jobs = Jobs()
+        self.model: ModelSource | None = None
+        self.model_problem: E5DemoError | None = None
+        self.model_ready = False
+        self._backends: LRUCache = LRUCache(KEPT_VISITORS)
+        self._backend_ready = Condition()
+
+    def of(self, visitor: str | None) -> Backend:
+        """Raises ValueError for a visitor's id that is none; locally every id is the same one."""
+        return self._of(visitor if is_public() else None)
+
+    @cachedmethod(lambda self: self._backends, condition=lambda self: self._backend_ready)
+    def _of(self, visitor: str | None) -> Backend:
+        workspace = Workspace.of_visitor(visitor or "") if is_public() else Workspace.local()
+        return Backend(workspace, self.engine)
+
+    def start(self) -> None:
+        """Load the model and move the queue on, beside the page."""
+        threading.Thread(target=self._warm_up, daemon=True).start()
+        threading.Thread(target=self._keep_queue, daemon=True).start()
+
+    def _warm_up(self) -> None:
+        length = EvaluationSettings().max_length
+        try:
+            encoder = self.engine.encoder(length)
+            self.model = encoder.source
+            encoder.load()
+            backend = Backend(Workspace.shared(), self.engine)
+            everything = backend.corpus(backend.sample(), SplitSettings(), "all")
+            self.engine.retriever("baseline", everything, length)
+        except E5DemoError as error:
+            self.model_problem = error
+        else:
+            self.model_ready = True
+
+    def _keep_queue(self) -> None:
+        while True:
+            self.jobs.advance()
+            time.sleep(QUEUE_SECONDS)

@@ -5,6 +5,7 @@ Exit codes: 0, 1 for a bug, 2 for a user's mistake, 130 when interrupted.
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         traceback.print_exc()
         return _ended(reporter, BUG, f"{type(error).__name__}: {error}")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # JSON is UTF-8, whatever the terminal's encoding
+        sys.stdout.reconfigure(encoding="utf-8" if options.json else None, errors="replace")
     print(json.dumps(answer, ensure_ascii=False) if options.json else _readable(answer))
     sys.stdout.flush()
     if reporter:
@@ -112,6 +115,15 @@ def search(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     return {"columns": columns}
 
 
+def encode(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    settings = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
+    backend = _backend()
+    dataset = backend.resolve(options.csv)
+    corpus = backend.corpus(dataset, _split_settings(options), settings.corpus)
+    passages, cached = backend.encode(corpus, settings.max_length, progress)
+    return {"passages": passages, "cached_passages": cached}
+
+
 def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Have the model and the sample's vectors ready before the page opens."""
     backend = _backend()
@@ -169,6 +181,12 @@ def _readable(answer: Any, indent: str = "") -> str:
     return "\n".join(lines)
 
 
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return int(text)
+
+
 def _cutoffs(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in text.split(",")}))
 
@@ -204,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")
-    added.add_argument("--k", type=int, default=10)
+    added.add_argument("--k", type=_positive, default=10)
+    command("encode", encode, "encode the articles ahead of searches", data, texts)
     command("setup", setup, "prepare the model and the sample's vectors")
     return parser

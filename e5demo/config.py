@@ -1,7 +1,7 @@
 """Settings, frozen and checked as a whole; YAML in and out."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,11 +26,13 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = (
-                f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}"
+            found = [
+                (".".join(map(str, e["loc"])), e["input"], e["type"], e.get("ctx", {}), e["msg"])
                 for e in error.errors()
-            )
-            raise BadSetting(problems="; ".join(problems)) from error
+            ]
+            problems = "; ".join(f"{name} = {value!r}: {told}" for name, value, *_, told in found)
+            mistakes = [mistake[:-1] for mistake in found]
+            raise BadSetting(problems=problems, mistakes=mistakes) from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
@@ -53,7 +55,7 @@ class EvaluationSettings(Settings):
     """What is measured: which passages are searched, with which texts cut where."""
 
     corpus: CorpusKind = "test"
-    cutoffs: tuple[int, ...] = (1, 5, 10)
+    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10), min_length=1)
     max_length: int = Field(512, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)
     seed: int = Field(42, ge=0, lt=2**32)

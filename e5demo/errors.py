@@ -28,6 +28,20 @@ class NotACsv(E5DemoError):
     sentence = "{name} is not a CSV: {reason}. Save the table as CSV text and try again."
 
 
+class BinaryFile(NotACsv):
+    sentence = (
+        "{name} is not a CSV: it holds zero bytes, as pictures and programs do. "
+        "Save the table as CSV text and try again."
+    )
+
+
+class MarkupFile(NotACsv):
+    sentence = (
+        "{name} is not a CSV: it starts like a web page or JSON. "
+        "Save the table as CSV text and try again."
+    )
+
+
 class OneColumn(E5DemoError):
     sentence = (
         "{name} has a single column ({column}): a title column and an article column are needed. "
@@ -66,6 +80,8 @@ class EmptySplit(E5DemoError):
 
 
 class BadSetting(E5DemoError):
+    """`mistakes` lists pydantic's (setting, value, kind of error, its bounds)."""
+
     sentence = "{problems}"
 
 
@@ -113,20 +129,12 @@ class KaggleUnreachable(E5DemoError):
     )
 
 
-class TooLarge(E5DemoError):
-    sentence = "{name} has {size} MB, more than the {limit} MB taken here: send a smaller file."
-
-
-class JobFailed(E5DemoError):
-    sentence = "The job stopped with an error: {reason}"
-
-
-class JobRunning(E5DemoError):
-    sentence = "A job is running already ({title}): wait for it, or stop it first."
-
-
-class NotEncoded(E5DemoError):
+class TwinsWanted(E5DemoError):
     sentence = (
-        "The {corpus} corpus is not encoded with {retriever} yet: start its encoding first; "
-        "BM25 answers at once."
+        "The duplicates of {dataset} have not been looked for yet: start it in the Splits tab, "
+        "or search all articles."
     )
+
+
+class BadDate(E5DemoError):
+    sentence = "{value} is not a YYYY-MM-DD date: mend it or clear the field."

@@ -2,7 +2,8 @@
 
 A job is a command of `python -m e5demo` and a folder: `spec.json` (what), `process.json` (who),
 `progress.json` (how far, written by the child), `log.txt`, `result.json` (the command's JSON) and,
-last, `ended.json` (how it ended). A process that is gone without that last file has failed.
+last, `ended.json` (how it ended). A process that is gone without that last file has failed, or was
+cancelled in its first moment, where `cancelled.json` (a stop was asked for) says so.
 """
 
 import contextlib
@@ -113,6 +114,7 @@ class Jobs:
             if job.state == "waiting":
                 _end(folder, "cancelled")
             elif job.state == "running" and (process := _process(folder)):
+                write_json(folder / "cancelled.json", {"asked": time.time()})
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.terminate()
 
@@ -145,8 +147,11 @@ class Jobs:
         write_json(folder / "process.json", {"pid": child.pid, "started": started})
 
     def _all(self) -> list[Job]:
-        folders = sorted(self.folder.glob("*/spec.json"), reverse=True)
-        return [self._read(spec.parent) for spec in folders]
+        jobs = []
+        for spec in self.folder.glob("[!.]*/spec.json"):
+            with contextlib.suppress(FileNotFoundError):  # forgotten by another thread since
+                jobs.append(self._read(spec.parent))
+        return sorted(jobs, key=lambda job: -job.created)  # ids tell seconds alone
 
     def _known(self, job_id: str) -> Path:
         folder = self.folder / job_id
@@ -162,6 +167,8 @@ class Jobs:
             return Job(**common, **read_json(folder / "ended.json"))
         if not (folder / "process.json").is_file():
             return Job(**common, state="waiting")
+        if not alive and (folder / "cancelled.json").is_file():
+            return Job(**common, state="cancelled")
         if not alive:
             return Job(**common, state="failed", message=_log_tail(folder))
         progress = folder / "progress.json"

@@ -36,6 +36,11 @@ def embeddings() -> Path:
     return home() / "embeddings"
 
 
+def downloads() -> Path:
+    """Copies handed out by the page, each in a folder with an unguessable name."""
+    return home() / "downloads"
+
+
 def is_public() -> bool:
     """True on Hugging Face Spaces or with E5DEMO_PUBLIC=1: visitors don't see each other."""
     return os.environ.get("E5DEMO_PUBLIC", "0") not in ("", "0") or "SPACE_ID" in os.environ
@@ -60,7 +65,7 @@ class Workspace:
     @classmethod
     def of_visitor(cls, visitor: str) -> "Workspace":
         """The folder behind an unguessable id. Raises ValueError for what is no such id."""
-        if not VISITOR.fullmatch(visitor):
+        if not is_visitor(visitor):
             raise ValueError(f"{visitor!r} is no visitor id")
         return cls(home() / "visitors" / visitor)
 
@@ -77,10 +82,6 @@ class Workspace:
         return self.root / "uploads"
 
     @property
-    def exports(self) -> Path:
-        return self.root / "exports"
-
-    @property
     def choices(self) -> Path:
         """What the person chose last: data set, split, length."""
         return self.root / "choices.json"
@@ -93,6 +94,10 @@ class Workspace:
 def new_visitor() -> str:
     """An id of 192 random bits that nobody can guess."""
     return secrets.token_urlsafe(24)
+
+
+def is_visitor(visitor: str | None) -> bool:
+    return isinstance(visitor, str) and VISITOR.fullmatch(visitor) is not None
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from e5demo.errors import (
+    BinaryFile,
     EmptyFile,
     FileMissing,
+    MarkupFile,
     MissingColumns,
     NotACsv,
     OneColumn,
@@ -89,20 +91,28 @@ def read_table(
     return Table(path.name, frame, found, choose_columns(frame, path.name, columns), bad_lines)
 
 
+def preview(
+    path: Path, *, delimiter: str | None = None, encoding: str | None = None, rows: int = 5
+) -> tuple[CsvFormat, pd.DataFrame]:
+    """The first rows as they would be read, whatever the columns are called. Raises as above."""
+    found = sniff(path, delimiter=delimiter, encoding=encoding)
+    return found, _parse(path, found, rows)[0]
+
+
 def sniff(path: Path, *, delimiter: str | None = None, encoding: str | None = None) -> CsvFormat:
     """Find delimiter and encoding by scoring a fixed set of candidates on the file's start."""
     start = _start(path)
     if not start.strip():
         raise EmptyFile(name=path.name)
     if b"\0" in start:
-        raise NotACsv(name=path.name, reason="it holds zero bytes, as binary files do")
+        raise BinaryFile(name=path.name)
     encoding = encoding or _guess_encoding(start)
     text = _decode_start(start, encoding, path.name)
     if delimiter is None:
         scores = {candidate: delimiter_score(text, candidate) for candidate in DELIMITERS}
         delimiter = max(scores, key=lambda candidate: scores[candidate])
         if scores[delimiter] == 0 and _looks_like_markup(text):
-            raise NotACsv(name=path.name, reason="it starts like a web page or JSON")
+            raise MarkupFile(name=path.name)
     return CsvFormat(delimiter, encoding)
 
 
@@ -195,7 +205,7 @@ def _decode_start(start: bytes, encoding: str, name: str) -> str:
         raise UndecodableText(name=name, encoding=encoding, position=error.start) from error
 
 
-def _parse(path: Path, found: CsvFormat) -> tuple[pd.DataFrame, int]:
+def _parse(path: Path, found: CsvFormat, rows: int | None = None) -> tuple[pd.DataFrame, int]:
     """All cells as text; what pandas calls missing (NaN) is missing, as in the recipe."""
     with warnings.catch_warnings(record=True) as caught, _open(path) as file:
         warnings.simplefilter("always", pd.errors.ParserWarning)
@@ -205,6 +215,7 @@ def _parse(path: Path, found: CsvFormat) -> tuple[pd.DataFrame, int]:
                 sep=found.delimiter,
                 encoding=found.encoding,
                 dtype=str,
+                nrows=rows,
                 on_bad_lines="warn",
                 skipinitialspace=False,
                 index_col=False,

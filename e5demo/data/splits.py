@@ -36,6 +36,15 @@ class Split:
         return self.plain_leaks - self.leaks
 
 
+@dataclass(frozen=True)
+class Leak:
+    """A pair of validation or test and the title of a twin in train."""
+
+    part: str
+    title: str
+    train_title: str
+
+
 def make_split(keys: pd.DataFrame, settings: SplitSettings) -> Split:
     """Split pairs, described by their `twin_keys`. Raises EmptySplit."""
     plain = draw_plain(len(keys), settings)
@@ -80,6 +89,20 @@ def leaking(keys: pd.DataFrame, parts: pd.Series) -> pd.Series:
     train = keys[(parts == "train").to_numpy()]
     twin = np.logical_or.reduce([keys[name].isin(set(train[name])).to_numpy() for name in keys])
     return pd.Series(twin, index=parts.index) & (parts != "train")
+
+
+def leak_examples(
+    pairs: pd.DataFrame, keys: pd.DataFrame, settings: SplitSettings, limit: int = 5
+) -> list[Leak]:
+    """Some of the plain draw's leaks, each beside a train pair that it repeats."""
+    parts = draw_plain(len(keys), settings)
+    train = keys[(parts == "train").to_numpy()]
+    found = []
+    for row in keys.index[leaking(keys, parts).to_numpy()][:limit]:
+        same = train.eq(keys.loc[row]).any(axis=1)
+        twin = pairs.loc[same.idxmax(), "query"]
+        found.append(Leak(parts[row], pairs.loc[row, "query"], twin))
+    return found
 
 
 def _check_filled(parts: pd.Series) -> None:

@@ -15,7 +15,7 @@ from e5demo.data.pairs import Pairs, make_pairs
 from e5demo.data.reading import Table, read_table
 from e5demo.errors import UnknownDataset
 from e5demo.jobs import Progress, silent
-from e5demo.workspace import published_folder, read_json, write_json, write_parquet
+from e5demo.workspace import Workspace, published_folder, read_json, write_json, write_parquet
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Dataset:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    @property
+    def is_sample(self) -> bool:
+        """The one that comes with the app; another reading of its file is somebody's own."""
+        return self.folder.parent == Workspace.shared().datasets
 
     @cached_property
     def pairs(self) -> pd.DataFrame:

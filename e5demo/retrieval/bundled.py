@@ -89,7 +89,13 @@ def unpack_model(source: Path, folder: Path) -> None:
 
 def read_packed(path: Path) -> PackedModel:
     """Read the whole file. Raises ValueError where it is not of the layout known."""
-    data = path.read_bytes()
+    try:
+        return _read(path.read_bytes(), path)
+    except struct.error as error:
+        raise ValueError(f"{path} ends too early: {error}") from error
+
+
+def _read(data: bytes, path: Path) -> PackedModel:
     if data[:4] != MAGIC:
         raise ValueError(f"{path} does not begin with {MAGIC!r}")
     names = ("hidden", "layers", "heads", "ffn", "vocabulary", "positions", "types")
@@ -126,6 +132,8 @@ def _tensors(data: bytes, at: int) -> Any:
         kind, elements, offset, size = struct.unpack_from("<BIQQ", data, at + 2 + length)
         at += 2 + length + struct.calcsize("<BIQQ")
         raw = data[offset : offset + size]
+        if len(raw) < size:
+            raise ValueError(f"the file ends within tensor {name}")
         yield name, np.frombuffer(raw, "<f4", elements) if kind == 0 else dequantise(raw)
 
 

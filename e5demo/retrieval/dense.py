@@ -11,7 +11,8 @@ from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import Encoder
 from e5demo.retrieval.search import Ranking, top
 
-# Fetched beyond k, so that a tie over the last place is settled by id and not by FAISS.
+# Fetched beyond k, so that a tie over the last place is settled by id and not by FAISS; where more
+# than these tie, all are fetched.
 TIE_MARGIN = 16
 
 
@@ -47,5 +48,12 @@ class DenseRetriever:
             vectors = np.stack([prepared[query] for query in queries])
         else:
             vectors = self.encoder.encode(queries, "query")
-        found = self.index.search(vectors, min(k + TIE_MARGIN, len(self.corpus)))
-        return [top(scores, k, positions) for scores, positions in zip(*found, strict=True)]
+        fetched = min(k + TIE_MARGIN, len(self.corpus))
+        rankings = []
+        for vector, scores, positions in zip(
+            vectors, *self.index.search(vectors, fetched), strict=True
+        ):
+            if fetched < len(self.corpus) and scores[-1] == scores[k - 1]:
+                ((scores,), (positions,)) = self.index.search(vector[None], len(self.corpus))
+            rankings.append(top(scores, k, positions))
+        return rankings

@@ -58,7 +58,12 @@ class E5Encoder:
         with self._lock:
             encode = self.model.encode_query if role == "query" else self.model.encode_document
             batch = CPU_BATCH if self.model.device.type == "cpu" else GPU_BATCH
-            vectors = encode(list(texts), batch_size=batch, show_progress_bar=False)
+            vectors = encode(
+                list(texts),
+                batch_size=batch,
+                normalize_embeddings=True,  # a folder's own modules may lack it
+                show_progress_bar=False,
+            )
         return np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(texts), -1)
 
 

@@ -23,7 +23,7 @@ DENSE = ("baseline", "fusion")  # those that need the model
 KEPT_ENCODERS = 2
 KEPT_INDEXES = 6
 CHARS_PER_TOKEN = 4  # French news in E5's vocabulary: 1,190 characters give 279 tokens
-RATE_SAMPLE = 8  # passages timed to estimate how long a corpus takes
+RATE_SAMPLE = 16  # passages timed to estimate how long a corpus takes
 
 
 class Engine:
@@ -66,12 +66,14 @@ class Engine:
         return self.cache.missing(self.encoder(max_length), "document", corpus.passages)
 
     def seconds_to_encode(self, passages: Sequence[str], max_length: int) -> float:
-        """From a few of them, short and long, timed on this machine once per length."""
+        """From a few of average length, timed on this machine once per `max_length`."""
         encoder = self.encoder(max_length)
         encoder.load()
         if max_length not in self._rates and passages:
-            by_length = sorted(passages, key=len)
-            sample = by_length[:: max(1, len(by_length) // RATE_SAMPLE)][:RATE_SAMPLE]
+            mean = _work(passages, max_length) / len(passages)
+            nearest = sorted(passages, key=lambda text: abs(_work([text], max_length) - mean))
+            sample = nearest[:RATE_SAMPLE]
+            encoder.encode(sample[:2], "document")  # the first call is slower than the rest
             began = time.perf_counter()
             encoder.encode(sample, "document")
             self._rates[max_length] = (time.perf_counter() - began) / _work(sample, max_length)

@@ -21,7 +21,10 @@ class BM25Retriever:
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self.index = bm25s.BM25()
-        self.index.index(tokenise(corpus.passages), show_progress=False)
+        words = tokenise(corpus.passages)
+        self.vocabulary = frozenset(words.vocab)
+        if self.vocabulary:  # bm25s cannot index a corpus without a single term
+            self.index.index(words, show_progress=False)
 
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
         """Nothing: splitting queries into terms takes no time."""
@@ -30,7 +33,7 @@ class BM25Retriever:
         return [self._rank(terms, k) for terms in tokenise(queries, ids=False)]
 
     def _rank(self, terms: list[str], k: int) -> Ranking:
-        known = [term for term in terms if term in self.index.vocab_dict]
+        known = [term for term in terms if term in self.vocabulary]
         if not known:
             return Ranking(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         scores = self.index.get_scores(known)
@@ -40,8 +43,9 @@ class BM25Retriever:
 
 def tokenise(texts: Sequence[str], *, ids: bool = True) -> Any:
     """Lower case, words of two letters or more, no stop words, French stems without accents."""
+    whole = [unicodedata.normalize("NFC", text) for text in texts]  # else 'é' may be two, split
     return bm25s.tokenize(
-        list(texts), stopwords="fr", stemmer=_stems, return_ids=ids, show_progress=False
+        whole, stopwords="fr", stemmer=_stems, return_ids=ids, show_progress=False
     )
 
 
@@ -51,7 +55,7 @@ def _stems(words: Sequence[str]) -> list[str]:
 
 
 def _unaccented(word: str) -> str:
-    letters = unicodedata.normalize("NFKD", word)
+    letters = unicodedata.normalize("NFKD", word.replace("œ", "oe").replace("æ", "ae"))
     return "".join(c for c in letters if not unicodedata.combining(c))
 
 

@@ -18,6 +18,7 @@ Weights = Literal["hub", "local", "bundled-4bit", "tuned"]
 HUB_TIMEOUT_SECONDS = 3
 # What of the Hub's repository is needed; it holds ONNX and OpenVINO copies besides.
 HUB_FILES = ["*.json", "model.safetensors", "sentencepiece.bpe.model", "1_Pooling/*"]
+TOKENIZERS = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
 UNPACKED = "multilingual-e5-small-4bit-v1"  # bump when what is written changes
 _base_lock = threading.Lock()
 
@@ -72,6 +73,9 @@ def local_model(folder: Path, weights: Weights = "local") -> ModelSource:
     for needed in ("config.json", "model.safetensors"):
         if not (folder / needed).is_file():
             raise NotAModel(folder=folder, reason=f"{needed} is missing")
+    # Without one transformers makes a tokenizer up, to which all words are one.
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise NotAModel(folder=folder, reason=f"{TOKENIZERS[0]} is missing")
     return ModelSource(folder.name, folder, weights)
 
 
@@ -94,6 +98,7 @@ def load(source: ModelSource) -> Any:
 
     Raises NotAModel where the folder's files cannot be loaded.
     """
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -106,7 +111,9 @@ def load(source: ModelSource) -> Any:
         return SentenceTransformer(
             str(source.folder), prompts=PROMPTS, model_kwargs=options, local_files_only=True
         ).eval()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError
+    ) as error:  # fmt: skip
         reason = str(error).strip().splitlines()[0]
         raise NotAModel(folder=source.folder, reason=reason) from error
 

@@ -1,0 +1,271 @@
+"""Données: where the CSV comes from, how it is read, what becomes of its rows."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+import xxhash
+
+from e5demo import figures
+from e5demo.backend import Backend
+from e5demo.data import kaggle
+from e5demo.data.duplicates import JACCARD, SHINGLE_WORDS
+from e5demo.data.pairs import RULES
+from e5demo.data.profile import FieldProfile, agencies, profile, repeats
+from e5demo.data.reading import DELIMITERS, ENCODINGS, guess_columns, preview
+from e5demo.data.store import Dataset
+from e5demo.errors import E5DemoError
+from e5demo.ui import html
+from e5demo.ui.articles import create_browser
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, scene_of
+from e5demo.ui.guard import guarded, refuse
+from e5demo.ui.text import count, decimal, say
+
+PARTS = ("query", "passage", "date", "agency", "url")
+SHOWN_REPEATS = 30
+FILE_TYPES = [".csv", ".gz", ".tsv", ".txt"]
+
+
+def create_data_tab(frame: Frame) -> None:
+    t = frame.i18n
+    gr.Markdown(t("data_intro"), elem_classes="intro")
+    with gr.Row(elem_classes="sources"):
+        dataset = gr.Dropdown(label=t("dataset"), choices=[], scale=3, min_width=220)
+        upload = gr.UploadButton(t("upload"), file_types=FILE_TYPES, variant="primary", scale=1)
+        from_kaggle = gr.Button(t("kaggle"), scale=1)
+        delete = gr.Button(t("delete"), scale=1)
+        confirm = gr.Button(t("delete_confirm"), variant="stop", visible=False, scale=1)
+        cancel = gr.Button(t("cancel"), visible=False, scale=1)
+    about = gr.HTML()
+    with gr.Accordion(t("reading"), open=False) as reading:
+        with gr.Row():
+            delimiter = gr.Dropdown(label=t("delimiter"), choices=list(DELIMITERS), min_width=90)
+            encoding = gr.Dropdown(label=t("encoding"), choices=list(ENCODINGS), min_width=100)
+            columns = [
+                gr.Dropdown(label=t(f"column_{part}"), choices=[], min_width=100) for part in PARTS
+            ]
+        head = gr.HTML()
+        read_again = gr.Button(t("read_again"), size="sm")
+    source = gr.State("")  # the uploaded file that is being looked at, by its place in uploads
+    rule = gr.Radio(label=t("funnel"), choices=[], elem_classes="funnel")
+    with gr.Tabs():
+        with gr.Tab(t("tab_articles")):
+            browser = create_browser(frame, _rows, [rule])
+        with gr.Tab(t("tab_columns")):
+            fields = gr.HTML()
+            with gr.Row():
+                plots = [gr.Plot(show_label=False), gr.Plot(show_label=False)]
+        with gr.Tab(t("tab_repeats")):
+            twins = gr.HTML()
+
+    read_as = [delimiter, encoding, *columns]
+    shown = [dataset, about, rule, browser.agency, fields, *plots, twins, source, *read_as, head]
+
+    @guarded
+    def render(visitor: str | None, language: str) -> Any:
+        backend = frame.backend(visitor)
+        chosen, _ = current(backend)
+        names = [(_name(language, d), d.id) for d in backend.datasets()]
+        return (
+            gr.update(choices=names, value=chosen.id),
+            html.note(_about(language, chosen)),
+            gr.update(choices=_funnel(language, chosen), value="kept"),
+            gr.update(choices=agencies(chosen.pairs), value=[]),
+            _fields(language, profile(chosen.pairs)),
+            *_lengths(language, chosen),
+            _repeats(language, backend, chosen),
+            "",
+            *_reading(language, Path(chosen.source), chosen),
+        )
+
+    @guarded
+    def choose(visitor: str | None, language: str, dataset_id: str) -> Any:
+        backend = frame.backend(visitor)
+        return frame.use(backend, language, backend.dataset(dataset_id))
+
+    @guarded
+    def open_upload(visitor: str | None, language: str, path: str) -> Any:
+        return (yield from open_file(visitor, language, Path(path)))
+
+    @guarded
+    def open_kaggle(visitor: str | None, language: str) -> Any:
+        return (yield from open_file(visitor, language, kaggle.download()))
+
+    def open_file(visitor: str | None, language: str, path: Path) -> Any:
+        """Keep a copy, show how it is read, load it; a refused file stays open to be mended."""
+        backend = frame.backend(visitor)
+        kept = _keep(backend, path)
+        place = str(kept.relative_to(backend.workspace.uploads))
+        unread = [gr.skip()] * (1 + len(read_as) + 1)
+        try:
+            unread = [gr.update(open=True), *_reading(language, kept)]
+            loaded = backend.import_csv(kept)
+        except E5DemoError as error:
+            refuse(language, error)
+            yield gr.skip(), place, *unread
+        else:
+            yield frame.use(backend, language, loaded), "", gr.update(open=False), *unread[1:]
+
+    @guarded
+    def look_again(visitor: str | None, language: str, place: str, sep: str, code: str) -> Any:
+        path = _source(frame.backend(visitor), place)
+        return _reading(language, path, delimiter=sep, encoding=code)[2:]
+
+    @guarded
+    def load_again(visitor: str | None, language: str, place: str, *values: Any) -> Any:
+        backend = frame.backend(visitor)
+        loaded = backend.import_csv(
+            _source(backend, place),
+            delimiter=values[0],
+            encoding=values[1],
+            columns=dict(zip(PARTS, (value or None for value in values[2:]), strict=True)),
+        )
+        return frame.use(backend, language, loaded)
+
+    @guarded
+    def remove(visitor: str | None, language: str) -> Any:
+        backend = frame.backend(visitor)
+        chosen, _ = current(backend)
+        backend.delete_dataset(chosen.id)
+        gr.Info(say(language, "deleted", name=chosen.name))
+        return (scene_of(language, backend.choices()), *asked(False))
+
+    def asked(asking: bool) -> list[Any]:
+        return [gr.update(visible=not asking), *[gr.update(visible=asking)] * 2]
+
+    redrawn = frame.scene.change(render, frame.who, shown, **LIGHT)
+    rows_of = [*frame.who, rule, *browser.filters]
+    redrawn.then(browser.first_page, rows_of, browser.shown, **LIGHT)
+    rule.input(browser.first_page, rows_of, browser.shown, **LIGHT)
+    dataset.input(choose, [*frame.who, dataset], frame.scene, **HEAVY)
+    opened = [frame.scene, source, reading, *read_as, head]
+    upload.upload(open_upload, [*frame.who, upload], opened, **HEAVY)
+    from_kaggle.click(open_kaggle, frame.who, opened, **HEAVY)
+    again = [*frame.who, source, delimiter, encoding]
+    gr.on([delimiter.input, encoding.input], look_again, again, [*columns, head], **LIGHT)
+    read_again.click(load_again, [*frame.who, source, *read_as], frame.scene, **HEAVY)
+    asking = [delete, confirm, cancel]
+    delete.click(lambda: asked(True), None, asking, **LIGHT)
+    cancel.click(lambda: asked(False), None, asking, **LIGHT)
+    confirm.click(remove, frame.who, [frame.scene, *asking], **LIGHT)
+
+
+def _rows(backend: Backend, rule: str | None) -> pd.DataFrame:
+    dataset, _ = current(backend)
+    if rule in RULES:
+        return dataset.dropped[dataset.dropped["rule"] == rule]
+    return dataset.pairs
+
+
+def _keep(backend: Backend, path: Path) -> Path:
+    """A copy under its content's hash: the page's own temporary files are swept by age."""
+    with path.open("rb") as file:
+        digest = xxhash.xxh3_64()
+        while chunk := file.read(1 << 24):
+            digest.update(chunk)
+    kept = backend.workspace.uploads / digest.hexdigest() / path.name
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_name(f".{path.name}")
+        shutil.copyfile(path, draft)
+        draft.rename(kept)
+    return kept
+
+
+def _source(backend: Backend, place: str) -> Path:
+    """The upload that is looked at; without one, the file of the data set in use."""
+    if place:
+        return backend.workspace.uploads / place
+    return Path(current(backend)[0].source)
+
+
+def _name(language: str, dataset: Dataset) -> str:
+    return say(language, "sample") if dataset.is_sample else dataset.name
+
+
+def _about(language: str, dataset: Dataset) -> str:
+    delimiter = say(language, "tabulation") if dataset.delimiter == "\t" else dataset.delimiter
+    rows = count(language, dataset.rows)
+    parts = [say(language, "file_note", rows=rows, encoding=dataset.encoding, delimiter=delimiter)]
+    if dataset.bad_lines:
+        parts.append(say(language, "bad_lines", count=count(language, dataset.bad_lines)))
+    if dataset.is_sample:
+        parts.insert(0, say(language, "sample_note"))
+    return " ".join(parts)
+
+
+def _funnel(language: str, dataset: Dataset) -> list[tuple[str, str]]:
+    counts = {**dataset.dropped_counts, "kept": dataset.size}
+    return [
+        (say(language, f"rule_{name}", count=count(language, number)), name)
+        for name, number in counts.items()
+    ]
+
+
+def _reading(
+    language: str,
+    path: Path,
+    dataset: Dataset | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> list[Any]:
+    """Delimiter, encoding, a choice for each part and the first rows, as found or as read."""
+    if dataset:
+        delimiter, encoding = dataset.delimiter, dataset.encoding
+    found, rows = preview(path, delimiter=delimiter, encoding=encoding)
+    headers = [str(column) for column in rows.columns]
+    parts = dataset.columns if dataset else guess_columns(headers)
+    unused = (say(language, "unchanged"), "")
+    lines = ([html.snippet(str(cell), 60) for cell in row] for row in rows.fillna("").values)
+    return [
+        found.delimiter,
+        found.encoding,
+        *(gr.update(choices=[unused, *headers], value=parts[part] or "") for part in PARTS),
+        html.table(headers, lines),
+    ]
+
+
+def _fields(language: str, profiles: list[FieldProfile]) -> str:
+    headers = ["column", "filled", "distinct", "lengths", "range"]
+    rows = [
+        [
+            say(language, f"field_{p.name}"),
+            count(language, p.filled),
+            count(language, p.distinct),
+            " · ".join(count(language, n) for n in (p.shortest, p.median, p.longest)),
+            f"{p.first} – {p.last}" if p.name == "date" else "",
+        ]
+        for p in profiles
+    ]
+    return html.table([say(language, f"head_{name}") for name in headers], rows)
+
+
+def _lengths(language: str, dataset: Dataset) -> list[Any]:
+    axis = say(language, "axis_characters")
+    return [
+        figures.length_histogram(
+            dataset.pairs[name].str.len().tolist(), say(language, f"chart_{name}"), axis, colour
+        )
+        for name, colour in (("query", figures.TITLES), ("passage", figures.ARTICLES))
+    ]
+
+
+def _repeats(language: str, backend: Backend, dataset: Dataset) -> str:
+    if not backend.finds_twins_quickly(dataset):
+        return html.note(say(language, "twins_wanted"))
+    found = repeats(dataset.pairs, dataset.twins())
+    if not found:
+        return html.note(say(language, "repeats_none"))
+    told = say(
+        language,
+        "repeats_found",
+        count=count(language, len(found)),
+        jaccard=decimal(language, JACCARD, 1),
+        words=SHINGLE_WORDS,
+    )
+    more = say(language, "repeats_shown", shown=SHOWN_REPEATS)
+    return html.note(f"{told} {more}" if len(found) > SHOWN_REPEATS else told) + html.repeats(
+        language, found[:SHOWN_REPEATS]
+    )

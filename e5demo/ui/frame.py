@@ -1,0 +1,85 @@
+"""What all tabs share: whose workspace, which language, and the signals that redraw them."""
+
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from e5demo.backend import Backend, Backends, Choices
+from e5demo.config import CorpusKind
+from e5demo.data.corpus import Corpus
+from e5demo.data.splits import Split
+from e5demo.data.store import Dataset
+
+# A change of `scene` (data set, split or language) redraws every tab, one of `job_signal` what a
+# finished job may have changed. Polls and redraws never wait for heavy work.
+LIGHT = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 2, "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Components that every handler may take as inputs: ids and words only, no data."""
+
+    backends: Backends
+    i18n: gr.I18n
+    visitor: gr.BrowserState
+    language: gr.Textbox
+    scene: gr.State
+    job_signal: gr.State
+
+    @property
+    def who(self) -> list[gr.components.Component]:
+        """The first two inputs of every handler."""
+        return [self.visitor, self.language]
+
+    def backend(self, visitor: str | None) -> Backend:
+        return self.backends.of(visitor)
+
+    def use(self, backend: Backend, language: str, dataset: Dataset) -> str:
+        """Make `dataset` the one in use, look for its twins in a job, and give the new scene."""
+        choices = replace(backend.choices(), dataset=dataset.id)
+        backend.choose(choices)
+        if not backend.finds_twins_quickly(dataset):
+            self.submit(backend, dataset.name, "prepare", dataset)
+        return scene_of(language, choices)
+
+    def submit(
+        self, backend: Backend, title: str, command: str, dataset: Dataset, *options: str
+    ) -> None:
+        """Queue a command of `python -m e5demo` on a data set, under the split in use.
+
+        `title` is what the command is about; the sidebar says the rest in the reader's language.
+        """
+        split = backend.choices().split
+        settings = [
+            f"--split={split.mode}",
+            f"--test-share={split.test_share}",
+            f"--validation-share={split.validation_share}",
+            f"--seed={split.seed}",
+        ]
+        owner = str(backend.workspace.root)
+        arguments = [command, dataset.id, *settings, *options, "--json"]
+        self.backends.jobs.submit(owner, title, arguments)
+
+
+def scene_of(language: str, choices: Choices) -> str:
+    return f"{language}|{choices.dataset}|{choices.split}|{choices.max_length}"
+
+
+def current(backend: Backend) -> tuple[Dataset, Choices]:
+    choices = backend.choices()
+    return backend.dataset(choices.dataset), choices
+
+
+def current_split(backend: Backend) -> Split:
+    """Raises TwinsWanted where it would take long: that is a job then."""
+    dataset, choices = current(backend)
+    return backend.quick_split(dataset, choices.split)
+
+
+def corpus_in_use(backend: Backend, kind: CorpusKind) -> Corpus:
+    """Raises TwinsWanted for the test split where that would take long."""
+    dataset, choices = current(backend)
+    if kind == "test":
+        backend.quick_split(dataset, choices.split)
+    return backend.corpus(dataset, choices.split, kind)

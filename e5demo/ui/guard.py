@@ -1,0 +1,39 @@
+"""A user's mistake becomes one message on the page, here and nowhere else."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from e5demo.errors import E5DemoError
+from e5demo.ui.text import explain, say
+
+MESSAGE_SECONDS = 15
+
+
+def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Handlers take (visitor, language, ...). On a mistake the outputs stay as they were."""
+
+    @functools.wraps(handler)
+    def run(visitor: Any, language: str, *inputs: Any) -> Any:
+        try:
+            return handler(visitor, language, *inputs)
+        except E5DemoError as error:
+            return refuse(language, error)
+
+    @functools.wraps(handler)
+    def stream(visitor: Any, language: str, *inputs: Any) -> Iterator[Any]:
+        try:
+            yield from handler(visitor, language, *inputs)
+        except E5DemoError as error:
+            yield refuse(language, error)
+
+    return stream if inspect.isgeneratorfunction(handler) else run
+
+
+def refuse(language: str, error: E5DemoError) -> Any:
+    """Say what is wrong; the value that leaves every output alone."""
+    gr.Warning(explain(language, error), MESSAGE_SECONDS, title=say(language, "refused"))
+    return gr.skip()

@@ -1,0 +1,126 @@
+"""The frame's left side: what is in use, what runs, how much room it takes. True on every tab."""
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from e5demo.backend import Backend, Backends
+from e5demo.jobs import Job
+from e5demo.ui import html
+from e5demo.ui.frame import LIGHT, Frame, current
+from e5demo.ui.guard import guarded
+from e5demo.ui.text import count, decimal, duration, explain, say
+
+POLL_SECONDS = 1.5
+
+
+def create_sidebar(frame: Frame) -> gr.Timer:
+    shown = gr.HTML(elem_id="side")
+    stop = gr.Button(frame.i18n("stop"), size="sm", visible=False)
+    timer = gr.Timer(POLL_SECONDS)
+
+    @guarded
+    def render(visitor: str | None, language: str) -> Any:
+        backend = frame.backend(visitor)
+        jobs = frame.backends.jobs.of(str(backend.workspace.root))
+        active = [job for job in jobs if job.active]
+        signal = "|".join(job.id for job in jobs if not job.active)
+        page = "".join(
+            _section(say(language, f"side_{name}"), lines)
+            for name, lines in (
+                ("data", _data(language, backend)),
+                ("model", _model(language, frame.backends)),
+                ("job", _jobs(language, jobs)),
+                ("storage", [_megabytes(language, backend.workspace.size())]),
+            )
+        )
+        return page, gr.update(visible=bool(active)), signal
+
+    @guarded
+    def cancel(visitor: str | None, language: str) -> Any:
+        owner = str(frame.backend(visitor).workspace.root)
+        for job in frame.backends.jobs.of(owner):
+            if job.active:
+                frame.backends.jobs.cancel(job.id)
+        return gr.update(visible=False)
+
+    polled = [shown, stop, frame.job_signal]
+    gr.on([timer.tick, frame.scene.change], render, frame.who, polled, **LIGHT)
+    stop.click(cancel, frame.who, stop, **LIGHT)
+    return timer
+
+
+def _section(title: str, lines: list[str]) -> str:
+    return (
+        f"<section><h4>{escape(title)}</h4>{''.join(f'<p>{line}</p>' for line in lines)}</section>"
+    )
+
+
+def _data(language: str, backend: Backend) -> list[str]:
+    dataset, choices = current(backend)
+    name = say(language, "sample") if dataset.is_sample else dataset.name
+    sizes = {"pairs": count(language, dataset.size), "rows": count(language, dataset.rows)}
+    mode = say(language, f"mode_{choices.split.mode}")
+    return [
+        f"<b>{escape(name)}</b>",
+        escape(say(language, "side_pairs", **sizes)),
+        escape(say(language, "side_split", mode=mode, seed=choices.split.seed)),
+    ]
+
+
+def _model(language: str, backends: Backends) -> list[str]:
+    if backends.model_problem:
+        return [escape(explain(language, backends.model_problem))]
+    if backends.model is None:
+        return [escape(say(language, "model_starting"))]
+    state = "model_ready" if backends.model_ready else "model_starting"
+    weights = say(language, f"weights_{backends.model.weights}")
+    return [
+        f"<b>{escape(backends.model.name)}</b>",
+        escape(f"{weights} · {say(language, state)}"),
+    ]
+
+
+def _jobs(language: str, jobs: list[Job]) -> list[str]:
+    """The running job, what waits behind it, or how the last one ended."""
+    active = [job for job in jobs if job.active]
+    if not active:
+        return [_ended(language, jobs[0])] if jobs else [escape(say(language, "no_job"))]
+    running = next((job for job in active if job.state == "running"), active[-1])
+    lines = [f"<b>{escape(_title(language, running))}</b>", escape(_progress(language, running))]
+    if running.state == "running":
+        lines.append(f'<progress max="1" value="{running.share:.3f}"></progress>')
+    waiting = len(active) - 1
+    if waiting:
+        lines.append(f"+ {waiting} {escape(say(language, 'state_waiting'))}")
+    return lines
+
+
+def _title(language: str, job: Job) -> str:
+    names = html.retriever_names(language)
+    return say(language, f"job_{job.command[0]}", name=names.get(job.title, job.title))
+
+
+def _progress(language: str, job: Job) -> str:
+    state = say(language, "state_stalled" if job.stalled else f"state_{job.state}")
+    if not job.stage or job.stalled:
+        return state
+    share = decimal(language, 100 * job.share, 0)
+    parts = [f"{say(language, f'stage_{job.stage}')} {share} %"]
+    if job.seconds_left is not None:
+        left = duration(language, job.seconds_left)
+        parts.append(say(language, "left", time=left))
+    return " · ".join(parts)
+
+
+def _ended(language: str, job: Job) -> str:
+    text = f"<b>{escape(_title(language, job))}</b> · {escape(say(language, f'state_{job.state}'))}"
+    if job.state == "failed" and job.message:
+        last = job.message.strip().splitlines()[-1]
+        text += f'<br><span class="problem">{escape(last)}</span>'
+    return text
+
+
+def _megabytes(language: str, size: int) -> str:
+    return escape(say(language, "megabytes", count=decimal(language, size / 1e6, 1)))

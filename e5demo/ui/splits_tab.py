@@ -1,0 +1,159 @@
+"""Splits: how the pairs are divided, what grouping keeps from leaking, what each part holds."""
+
+import secrets
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from e5demo.backend import Backend
+from e5demo.config import SplitSettings
+from e5demo.data.duplicates import JACCARD, SHINGLE_WORDS
+from e5demo.data.splits import SPLITS, Split
+from e5demo.ui import html
+from e5demo.ui.articles import create_browser
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split, scene_of
+from e5demo.ui.guard import guarded
+from e5demo.ui.text import count, decimal, label, say
+from e5demo.workspace import downloads
+
+KEPT_SECONDS = 24 * 3600  # files handed out are copies: they go after a day
+
+
+def create_splits_tab(frame: Frame) -> None:
+    t = frame.i18n
+    gr.Markdown(t("splits_intro"), elem_classes="intro")
+    with gr.Row(elem_classes="settings"):
+        mode = gr.Radio(label=t("mode"), choices=[], scale=3, min_width=260)
+        test_share = gr.Number(
+            label=t("test_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=110
+        )
+        validation_share = gr.Number(
+            label=t("validation_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=110
+        )
+        seed = gr.Number(label=t("seed"), precision=0, minimum=0, min_width=90)
+        divide = gr.Button(t("split_button"), variant="primary", min_width=110)
+    outcome = gr.HTML()
+    find_twins = gr.Button(t("find_twins"), visible=False)
+    with gr.Row():
+        part = gr.Radio(label=t("which_split"), choices=[], value="train", scale=3)
+        save = gr.Button(t("save_splits"), scale=1, min_width=160)
+    files = gr.File(label=t("split_files"), visible=False, interactive=False)
+    browser = create_browser(frame, _rows, [part])
+    settings = [mode, test_share, validation_share, seed]
+    shown = [*settings, outcome, find_twins, part, browser.agency, files]
+
+    @guarded
+    def render(visitor: str | None, language: str) -> Any:
+        backend = frame.backend(visitor)
+        dataset, choices = current(backend)
+        ready = backend.finds_twins_quickly(dataset)
+        modes = [(label(language, f"mode_{name}"), name) for name in ("grouped", "notebook")]
+        parts = [(label(language, f"part_{name}"), name) for name in SPLITS]
+        split = choices.split
+        return (
+            gr.update(choices=modes, value=split.mode),
+            split.test_share,
+            split.validation_share,
+            split.seed,
+            _outcome(language, backend) if ready else html.note(say(language, "twins_wanted")),
+            gr.update(visible=not ready),
+            gr.update(choices=parts, value="train"),
+            gr.update(choices=dataset.pairs["agency"].dropna().unique().tolist(), value=[]),
+            gr.update(visible=False),
+        )
+
+    @guarded
+    def choose(visitor: str | None, language: str, *values: Any) -> Any:
+        backend = frame.backend(visitor)
+        names = ("mode", "test_share", "validation_share", "seed")
+        settings = SplitSettings.checked(**dict(zip(names, values, strict=True)))
+        dataset, choices = current(backend)
+        backend.quick_split(dataset, settings)  # refused before it is chosen
+        choices = replace(choices, split=settings)
+        backend.choose(choices)
+        return scene_of(language, choices)
+
+    @guarded
+    def look_for_twins(visitor: str | None, language: str) -> Any:
+        backend = frame.backend(visitor)
+        frame.use(backend, language, current(backend)[0])
+        return html.note(say(language, "twins_running")), gr.update(visible=False)
+
+    @guarded
+    def hand_out(visitor: str | None, language: str) -> Any:
+        backend = frame.backend(visitor)
+        split = current_split(backend)
+        written = backend.save_splits(current(backend)[0], split, _fresh_folder())
+        gr.Info(say(language, "saved"))
+        return gr.update(value=[str(path) for path in written], visible=True)
+
+    redrawn = gr.on(
+        [frame.scene.change, frame.job_signal.change], render, frame.who, shown, **LIGHT
+    )
+    rows_of = [*frame.who, part, *browser.filters]
+    redrawn.then(browser.first_page, rows_of, browser.shown, **LIGHT)
+    part.input(browser.first_page, rows_of, browser.shown, **LIGHT)
+    divide.click(choose, [*frame.who, *settings], frame.scene, **HEAVY)
+    find_twins.click(look_for_twins, frame.who, [outcome, find_twins], **LIGHT)
+    save.click(hand_out, frame.who, files, **HEAVY)
+
+
+def _rows(backend: Backend, part: str | None) -> pd.DataFrame:
+    dataset, choices = current(backend)
+    if not backend.finds_twins_quickly(dataset):
+        return dataset.pairs.iloc[:0]
+    parts = backend.split(dataset, choices.split).parts
+    return dataset.pairs[(parts == (part or "train")).to_numpy()]
+
+
+def _outcome(language: str, backend: Backend) -> str:
+    split = current_split(backend)
+    sizes = [
+        (name, f"{label(language, f'part_{name}')} {count(language, size)}", size)
+        for name, size in split.sizes.items()
+    ]
+    told = say(
+        language,
+        f"leaks_{split.settings.mode}",
+        leaks=count(language, split.leaks),
+        plain=count(language, split.plain_leaks),
+        avoided=count(language, split.leaks_avoided),
+    )
+    limits = say(language, "thresholds", jaccard=decimal(language, JACCARD, 1), words=SHINGLE_WORDS)
+    return (
+        html.bar(sizes)
+        + html.note(told)
+        + html.note(limits, "faint")
+        + _examples(language, backend, split)
+    )
+
+
+def _examples(language: str, backend: Backend, split: Split) -> str:
+    lines = [
+        say(
+            language,
+            "leak_pair",
+            part=label(language, f"part_{leak.part}"),
+            left=leak.title,
+            right=leak.train_title,
+        )
+        for leak in backend.leak_examples(current(backend)[0], split.settings)
+    ]
+    if not lines:
+        return ""
+    return html.folded(say(language, "leak_examples"), lines)
+
+
+def _fresh_folder() -> Path:
+    """An unguessable place for files to hand out; yesterday's are swept."""
+    for old in downloads().glob("*"):
+        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    folder = downloads() / secrets.token_urlsafe(24)
+    folder.mkdir(parents=True)
+    return folder

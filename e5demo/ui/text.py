@@ -1,0 +1,450 @@
+"""All that a person reads, in French and English, by key; and numbers as each language writes them.
+
+Keys in STATIC are looked up by the browser (`gradio.I18n`), those in SPOKEN on the server, errors
+by the class's name.
+"""
+
+from typing import Any, Literal
+
+from e5demo.errors import BadSetting, E5DemoError
+
+Language = Literal["fr", "en"]
+LANGUAGES: tuple[Language, ...] = ("fr", "en")
+
+STATIC: dict[str, tuple[str, str]] = {
+    "title": ("# E5 · Presse française", "# E5 · French news"),
+    "tagline": (
+        "Un titre retrouve-t-il son article ? Mesurez E5, BM25 et leur fusion sur vos dépêches.",
+        "Does a headline find its article? Measure E5, BM25 and their fusion on your news.",
+    ),
+    "tab_data": ("Données", "Data"),
+    "tab_splits": ("Splits", "Splits"),
+    "tab_search": ("Recherche", "Search"),
+    "tab_train": ("Entraînement", "Training"),
+    "tab_compare": ("Comparaison", "Comparison"),
+    # Données
+    "data_intro": (
+        "Un CSV de titres et d’articles devient des paires : ce qui reste, ce qui tombe, pourquoi.",
+        "A CSV of headlines and articles becomes pairs: what stays, what drops out, and why.",
+    ),
+    "dataset": ("Jeu de données", "Data set"),
+    "upload": ("Ouvrir un CSV", "Open a CSV"),
+    "kaggle": ("Depuis Kaggle", "From Kaggle"),
+    "delete": ("Supprimer", "Delete"),
+    "delete_confirm": ("Supprimer pour de bon", "Delete for good"),
+    "cancel": ("Annuler", "Cancel"),
+    "reading": (
+        "Lecture du fichier : séparateur, encodage, colonnes",
+        "How the file is read: delimiter, encoding, columns",
+    ),
+    "delimiter": ("Séparateur", "Delimiter"),
+    "encoding": ("Encodage", "Encoding"),
+    "column_query": ("Titre (requête)", "Title (query)"),
+    "column_passage": ("Article (passage)", "Article (passage)"),
+    "column_date": ("Date", "Date"),
+    "column_agency": ("Agence", "Agency"),
+    "column_url": ("Lien", "Link"),
+    "read_again": ("Relire ainsi", "Read it this way"),
+    "funnel": ("Des lignes aux paires", "From rows to pairs"),
+    "tab_articles": ("Articles", "Articles"),
+    "tab_columns": ("Colonnes et longueurs", "Columns and lengths"),
+    "tab_repeats": ("Doublons", "Duplicates"),
+    # a table of articles
+    "find_text": ("Mots dans le titre ou l’article", "Words in title or article"),
+    "agency": ("Agence", "Agency"),
+    "since": ("Depuis", "From"),
+    "until": ("Jusqu’à", "To"),
+    "day_hint": ("AAAA-MM-JJ", "YYYY-MM-DD"),
+    "order": ("Ordre", "Order"),
+    "order_row": ("du fichier", "as in the file"),
+    "order_newest": ("récents d’abord", "newest first"),
+    "order_oldest": ("anciens d’abord", "oldest first"),
+    "order_title": ("titre A–Z", "title A–Z"),
+    "order_longest": ("longs d’abord", "longest first"),
+    "order_shortest": ("courts d’abord", "shortest first"),
+    "previous": ("← Précédents", "← Previous"),
+    "next": ("Suivants →", "Next →"),
+    # Splits
+    "splits_intro": (
+        "Entraînement, validation et test, sans qu’une même nouvelle soit des deux côtés.",
+        "Train, validation and test, without the same news on both sides.",
+    ),
+    "mode": ("Découpage", "How to split"),
+    "mode_grouped": (
+        "Groupé : les doublons restent ensemble",
+        "Grouped: duplicates stay together",
+    ),
+    "mode_notebook": ("Notebook : comme l’original", "Notebook: as in the original"),
+    "test_share": ("Part de test", "Test share"),
+    "validation_share": ("Validation, du reste", "Validation, of the rest"),
+    "seed": ("Graine", "Seed"),
+    "split_button": ("Découper", "Split"),
+    "which_split": ("Parcourir", "Browse"),
+    "part_train": ("entraînement", "train"),
+    "part_validation": ("validation", "validation"),
+    "part_test": ("test", "test"),
+    "save_splits": ("Enregistrer les splits", "Save the splits"),
+    "split_files": ("Fichiers (CSV et Parquet)", "Files (CSV and Parquet)"),
+    "find_twins": ("Chercher les doublons", "Look for duplicates"),
+    # Recherche
+    "search_intro": (
+        "Posez la même question à plusieurs moteurs et comparez leurs réponses.",
+        "Ask several retrievers the same question and compare their answers.",
+    ),
+    "query": ("Requête", "Query"),
+    "query_hint": ("Un titre, ou quelques mots", "A headline, or a few words"),
+    "search_button": ("Chercher", "Search"),
+    "retrievers": ("Moteurs", "Retrievers"),
+    "bm25": ("BM25", "BM25"),
+    "baseline": ("E5 de base", "E5 baseline"),
+    "fusion": ("Fusion", "Fusion"),
+    "corpus": ("Chercher dans", "Search in"),
+    "corpus_test": ("le split de test", "the test split"),
+    "corpus_all": ("tous les articles", "all articles"),
+    "hits": ("Résultats", "Results"),
+    "max_length": ("Tokens lus", "Tokens read"),
+    "encode_button": ("Encoder ce corpus", "Encode this corpus"),
+    # Comparaison
+    "compare_intro": (
+        "Chaque titre de test cherche son article : à quel rang chaque moteur le met-il ?",
+        "Each test headline looks for its article: at what rank does each retriever put it?",
+    ),
+    "evaluate_button": ("Évaluer", "Evaluate"),
+    "limit": ("Requêtes (0 : toutes)", "Queries (0: all)"),
+    "cutoffs": ("Seuils k", "Cutoffs k"),
+    "stop": ("Arrêter la tâche", "Stop the job"),
+    # Entraînement
+    "train_intro": (
+        "Ici, E5 apprendra de vos paires, en entier ou par LoRA.",
+        "Here E5 will learn from your pairs, fully or with LoRA.",
+    ),
+    "train_body": (
+        "L’affinage arrive dans une prochaine version : entièrement ou par LoRA, en tâche de fond, "
+        "avec une estimation de sa durée avant de commencer. Dès maintenant, l’onglet **Splits** "
+        "enregistre `train_pairs.csv`, que le notebook d’origine lit tel quel, et l’onglet "
+        "**Comparaison** donne les scores de départ à battre.",
+        "Fine-tuning comes in a later version: full or with LoRA, in the background, with an "
+        "estimate of its time before it starts. Already now the **Splits** tab saves "
+        "`train_pairs.csv`, which the original notebook reads as is, and the **Comparison** tab "
+        "gives the scores to beat.",
+    ),
+}
+
+SPOKEN: dict[str, tuple[str, str]] = {
+    "sample": ("Échantillon (fictif)", "Sample (fictional)"),
+    "sample_note": (
+        "Échantillon livré avec l’application : dépêches fictives, écrites pour elle.",
+        "The sample that comes with the app: fictional news, written for it.",
+    ),
+    "file_note": (
+        "{rows} lignes lues en {encoding}, séparateur « {delimiter} ».",
+        "{rows} rows read as {encoding}, delimiter “{delimiter}”.",
+    ),
+    "bad_lines": (
+        "{count} lignes illisibles ont été sautées.",
+        "{count} unreadable lines were skipped.",
+    ),
+    "tabulation": ("tabulation", "tab"),
+    "rule_kept": ("{count} paires", "{count} pairs"),
+    "rule_missing": ("{count} sans titre ou article", "{count} lack title or article"),
+    "rule_short_query": (
+        "{count} titres de 10 caractères ou moins",
+        "{count} titles of 10 characters or fewer",
+    ),
+    "rule_short_passage": (
+        "{count} articles de 20 caractères ou moins",
+        "{count} articles of 20 characters or fewer",
+    ),
+    "none": ("—", "—"),
+    "unchanged": ("(aucune)", "(none)"),
+    "page_of": ("{first}–{last} sur {total}", "{first}–{last} of {total}"),
+    "no_rows": (
+        "Rien ne correspond : élargissez la recherche ou videz les filtres.",
+        "Nothing matches: widen the search or clear the filters.",
+    ),
+    "no_title": ("(sans titre)", "(no title)"),
+    "no_article": ("(sans article)", "(no article)"),
+    "row_number": ("ligne {row}", "row {row}"),
+    "open_link": ("Lire à la source", "Read at the source"),
+    "head_column": ("Colonne", "Column"),
+    "head_filled": ("Remplies", "Filled"),
+    "head_distinct": ("Distinctes", "Distinct"),
+    "head_lengths": ("Caractères (min · médiane · max)", "Characters (min · median · max)"),
+    "head_range": ("Étendue", "Range"),
+    "field_query": ("Titre", "Title"),
+    "field_passage": ("Article", "Article"),
+    "field_date": ("Date", "Date"),
+    "field_agency": ("Agence", "Agency"),
+    "field_url": ("Lien", "Link"),
+    "chart_query": ("Longueur des titres", "Length of titles"),
+    "chart_passage": ("Longueur des articles", "Length of articles"),
+    "axis_characters": ("caractères", "characters"),
+    "repeats_found": (
+        "{count} groupes : articles identiques, presque identiques (Jaccard ≥ {jaccard} sur des "
+        "suites de {words} mots), ou même titre pour des articles différents.",
+        "{count} groups: identical articles, nearly identical ones (Jaccard ≥ {jaccard} over runs "
+        "of {words} words), or one title over different articles.",
+    ),
+    "repeats_shown": ("Les {shown} plus grands :", "The {shown} largest:"),
+    "repeats_none": ("Aucun doublon.", "No duplicates."),
+    "repeat_passage": ("même article", "same article"),
+    "repeat_near": ("presque le même article", "nearly the same article"),
+    "repeat_title": ("même titre, articles différents", "same title, different articles"),
+    "twins_wanted": (
+        "Les doublons de ce jeu n’ont pas encore été cherchés : comptez une minute pour 40 000 "
+        "articles.",
+        "This set’s duplicates have not been looked for yet: about a minute for 40,000 articles.",
+    ),
+    "twins_running": (
+        "Les doublons sont en cours de recherche : la barre latérale dit où cela en est.",
+        "Duplicates are being looked for: the sidebar says how far it is.",
+    ),
+    "split_sizes": ("Répartition des paires", "How the pairs are divided"),
+    "leaks_grouped": (
+        "Le groupement évite {avoided} fuites : sans lui, {plain} paires de validation et de test "
+        "auraient leur double dans l’entraînement ; il en reste {leaks}.",
+        "Grouping avoids {avoided} leaks: without it {plain} validation and test pairs would have "
+        "a twin in train; {leaks} are left.",
+    ),
+    "leaks_notebook": (
+        "{leaks} paires de validation et de test ont leur double dans l’entraînement : les scores "
+        "d’un modèle affiné en seraient flattés.",
+        "{leaks} validation and test pairs have a twin in train: a tuned model’s scores would be "
+        "flattered.",
+    ),
+    "thresholds": (
+        "Doubles : même titre ou même article (sans accents, casse ni ponctuation), ou Jaccard "
+        "≥ {jaccard} sur des suites de {words} mots.",
+        "Twins: same title or same article (accents, case and punctuation aside), or Jaccard "
+        "≥ {jaccard} over runs of {words} words.",
+    ),
+    "leak_examples": (
+        "Exemples, avec le découpage simple :",
+        "Examples, under the plain split:",
+    ),
+    "leak_pair": (
+        "{part} : « {left} » — entraînement : « {right} »",
+        "{part}: “{left}” — train: “{right}”",
+    ),
+    "saved": (
+        "Six fichiers prêts : les CSV ont les colonnes question,answer du notebook, les Parquet "
+        "les identifiants en plus.",
+        "Six files ready: the CSVs have the notebook’s columns question,answer, the Parquet files "
+        "the ids besides.",
+    ),
+    "search_empty": (
+        "Tapez une requête, ou essayez un de ces exemples.",
+        "Type a query, or try one of these examples.",
+    ),
+    "searching": ("Recherche en cours…", "Searching…"),
+    "model_loading": ("E5 se charge ; BM25 répond déjà.", "E5 is loading; BM25 answers already."),
+    "no_hits": ("Aucun mot en commun avec un article.", "No word in common with any article."),
+    "answered_in": ("{ms} ms", "{ms} ms"),
+    "gold": ("article visé", "article sought"),
+    "gold_at": ("Article visé : rang {rank}.", "Article sought: rank {rank}."),
+    "gold_beyond": (
+        "Article visé : au-delà du rang {depth}.",
+        "Article sought: beyond rank {depth}.",
+    ),
+    "same_title": (
+        "Ce titre est dans les données : son article est marqué.",
+        "This title is in the data: its article is marked.",
+    ),
+    "in_common": ("{count} résultats sur {k} en commun.", "{count} of {k} results in common."),
+    "to_encode": (
+        "E5 n’a pas encore lu ce corpus : {count} articles à encoder, environ {time}. BM25 répond "
+        "tout de suite.",
+        "E5 has not read this corpus yet: {count} articles to encode, about {time}. BM25 answers "
+        "at once.",
+    ),
+    "encoding_queued": ("L’encodage est lancé.", "Encoding has started."),
+    "seconds": ("{count} s", "{count} s"),
+    "minutes": ("{count} min", "{count} min"),
+    "hours": ("{count} h", "{count} h"),
+    "left": ("encore {time}", "{time} left"),
+    "compare_empty": (
+        "Aucune mesure encore sur ce jeu, ce découpage et ce corpus. Choisissez des moteurs, puis "
+        "« Évaluer » : BM25 prend une seconde, E5 le temps d’encoder.",
+        "No figures yet for this data set, split and corpus. Choose retrievers, then “Evaluate”: "
+        "BM25 takes a second, E5 the time to encode.",
+    ),
+    "compare_same": (
+        "{count} mesures sur les mêmes {queries} titres et {passages} articles.",
+        "{count} measurements on the same {queries} headlines and {passages} articles.",
+    ),
+    "compare_sampled": (
+        "Chaque tableau compare ce qui a été mesuré sur les mêmes titres et articles.",
+        "Each table compares what was measured on the same headlines and articles.",
+    ),
+    "evaluation_queued": (
+        "Évaluation lancée : {names}. La barre latérale dit où elle en est.",
+        "Evaluation started: {names}. The sidebar says how far it is.",
+    ),
+    "head_retriever": ("Moteur", "Retriever"),
+    "head_settings": ("Poids et longueur", "Weights and length"),
+    "head_seconds": ("Durée", "Time"),
+    "chart_metrics": ("Scores moyens", "Mean scores"),
+    "best_of_column": ("meilleur de la colonne", "best of its column"),
+    "weights_hub": ("poids originaux", "original weights"),
+    "weights_local": ("dossier local", "local folder"),
+    "weights_bundled-4bit": ("copie 4 bits", "4-bit copy"),
+    "weights_tuned": ("affiné", "tuned"),
+    "side_data": ("Données", "Data"),
+    "side_model": ("Modèle", "Model"),
+    "side_job": ("Tâche", "Job"),
+    "side_storage": ("Espace utilisé", "Storage used"),
+    "side_pairs": ("{pairs} paires de {rows} lignes", "{pairs} pairs of {rows} rows"),
+    "side_split": ("split {mode}, graine {seed}", "{mode} split, seed {seed}"),
+    "mode_grouped": ("groupé", "grouped"),
+    "mode_notebook": ("notebook", "notebook"),
+    "model_absent": ("pas encore chargé", "not loaded yet"),
+    "model_starting": ("se charge…", "loading…"),
+    "model_ready": ("prêt", "ready"),
+    "no_job": ("Aucune tâche en cours.", "No job is running."),
+    "state_waiting": ("en attente", "waiting"),
+    "state_running": ("en cours", "running"),
+    "state_done": ("terminée", "done"),
+    "state_failed": ("échouée", "failed"),
+    "state_cancelled": ("arrêtée", "stopped"),
+    "state_stalled": ("sans nouvelle depuis deux minutes", "silent for two minutes"),
+    "stage_encode": ("encodage", "encoding"),
+    "stage_twins": ("doublons", "duplicates"),
+    "others_before": ("{count} autres avant", "{count} others first"),
+    "job_evaluate": ("Évaluer {name}", "Evaluate {name}"),
+    "job_encode": ("Encoder {name}", "Encode {name}"),
+    "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
+    "deleted": ("{name} est supprimé.", "{name} is deleted."),
+    "loaded": ("{name} : {pairs} paires.", "{name}: {pairs} pairs."),
+    "refused": ("Impossible ainsi", "Not like this"),
+    "megabytes": ("{count} Mo", "{count} MB"),
+}
+
+FRENCH_ERRORS: dict[str, str] = {
+    "FileMissing": "Il n’y a pas de fichier {path} : vérifiez le chemin.",
+    "EmptyFile": "{name} est vide : choisissez un CSV avec un en-tête et au moins une ligne.",
+    "NotACsv": "{name} n’est pas un CSV : {reason}. Enregistrez le tableau en CSV et réessayez.",
+    "BinaryFile": (
+        "{name} n’est pas un CSV : il contient des octets nuls, comme les images et les "
+        "programmes. Enregistrez le tableau en CSV et réessayez."
+    ),
+    "MarkupFile": (
+        "{name} n’est pas un CSV : il commence comme une page web ou du JSON. Enregistrez le "
+        "tableau en CSV et réessayez."
+    ),
+    "OneColumn": (
+        "{name} n’a qu’une colonne ({column}) : il en faut une pour le titre et une pour "
+        "l’article. Si le fichier en a plusieurs, indiquez son séparateur."
+    ),
+    "MissingColumns": (
+        "{name} n’a pas de colonne {wanted} ; il a : {found}. Choisissez les colonnes par leur nom."
+    ),
+    "UnknownEncoding": "L’encodage {encoding} est inconnu : prenez utf-8, utf-8-sig ou cp1252.",
+    "UndecodableText": (
+        "{name} ne se lit pas en {encoding} (octet {position}) : choisissez un autre encodage."
+    ),
+    "UnreadableGzip": (
+        "{name} n’est pas un fichier gzip lisible ({reason}) : recompressez-le ou décompressez-le."
+    ),
+    "NoPairs": (
+        "{name} ne donne aucune paire : sur {rows} lignes, {missing} n’ont pas de titre ou "
+        "d’article et {short} sont trop courtes. Vérifiez les colonnes choisies : {query}, "
+        "{passage}."
+    ),
+    "EmptySplit": (
+        "Avec {pairs} paires et ces parts, le split {split} est vide : changez les parts ou "
+        "apportez plus de paires."
+    ),
+    "BadSetting": "Réglage refusé : {problems}",
+    "NotAModel": (
+        "{folder} n’est pas un modèle sentence-transformers ({reason}) : donnez un dossier avec "
+        "config.json, un tokenizer et model.safetensors."
+    ),
+    "NoWeights": (
+        "{model} n’est ni dans le cache local, ni sur le Hub (injoignable : {reason}), ni livré "
+        "pour ce système. Connectez-vous une fois, ou donnez un dossier par E5DEMO_MODEL."
+    ),
+    "UnknownRetriever": "Il n’y a pas de moteur {retriever} : prenez {known}.",
+    "UnknownDataset": "Il n’y a pas de jeu {dataset} : rechargez son CSV.",
+    "UnknownExperiment": "Il n’y a pas d’expérience {experiment} : évaluez d’abord.",
+    "EmptyQuery": "La requête est vide : tapez un titre ou quelques mots.",
+    "KaggleMissing": (
+        "Le fichier de Kaggle demande le paquet kagglehub : lancez « pip install kagglehub », ou "
+        "téléchargez {dataset} à la main et ouvrez son CSV."
+    ),
+    "KaggleUnreachable": (
+        "Kaggle n’a pas livré {dataset} ({reason}) : vérifiez la connexion, ou téléchargez-le à la "
+        "main et ouvrez son CSV."
+    ),
+    "TwinsWanted": (
+        "Les doublons de {dataset} n’ont pas encore été cherchés : lancez-le dans l’onglet Splits, "
+        "ou cherchez dans tous les articles."
+    ),
+    "BadDate": "{value} n’est pas une date AAAA-MM-JJ : corrigez-la ou videz le champ.",
+}
+
+# What pydantic finds wrong with a setting, by its name for the kind of error.
+FRENCH_MISTAKES: dict[str, str] = {
+    "greater_than": "doit être plus grand que {gt}",
+    "greater_than_equal": "doit être au moins {ge}",
+    "less_than": "doit être plus petit que {lt}",
+    "less_than_equal": "doit être au plus {le}",
+    "int_parsing": "doit être un nombre entier",
+    "int_type": "doit être un nombre entier",
+    "float_type": "doit être un nombre",
+    "too_short": "ne doit pas être vide",
+}
+
+
+def say(language: str, key: str, **values: Any) -> str:
+    """A server-side text with its values filled in."""
+    return SPOKEN[key][LANGUAGES.index(_known(language))].format(**values)
+
+
+def label(language: str, key: str) -> str:
+    """A label's text where the server needs it: in choices, tables and figures."""
+    return STATIC[key][LANGUAGES.index(_known(language))]
+
+
+def explain(language: str, error: E5DemoError) -> str:
+    """The error's sentence in the reader's language."""
+    if _known(language) == "en":
+        return str(error)
+    values = error.values
+    if isinstance(error, BadSetting):
+        problems = (
+            f"{name} = {value!r} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
+            for name, value, kind, bounds in values["mistakes"]
+        )
+        values = {"problems": " ; ".join(problems)}
+    return FRENCH_ERRORS[type(error).__name__].format(**values)
+
+
+def count(language: str, number: float) -> str:
+    """A whole number with its thousands apart: 20 417 or 20,417."""
+    return f"{number:,.0f}".replace(",", "\u202f" if _known(language) == "fr" else ",")
+
+
+def decimal(language: str, number: float, places: int = 3) -> str:
+    """0,966 or 0.966."""
+    shown = f"{number:.{places}f}"
+    return shown.replace(".", ",") if _known(language) == "fr" else shown
+
+
+def duration(language: str, seconds: float) -> str:
+    """In the unit that fits: '40 s', '12 min', '3 h'."""
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * size:
+            return say(language, unit, count=round(seconds / size))
+    return say(language, "seconds", count=max(1, round(seconds)))
+
+
+def translations() -> dict[str, dict[str, str]]:
+    """For `gradio.I18n`."""
+    return {
+        language: {key: texts[index] for key, texts in STATIC.items()}
+        for index, language in enumerate(LANGUAGES)
+    }
+
+
+def _known(language: str) -> Language:
+    return "fr" if language == "fr" else "en"

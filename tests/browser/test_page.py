@@ -1,0 +1,252 @@
+"""What a person does on the page."""
+
+import csv
+import io
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import served
+
+pytestmark = pytest.mark.browser
+
+ROWS = [
+    ("Le marché couvert rouvre à Dole", "Fermé depuis l'incendie, le marché a rouvert samedi."),
+    ("<img src=x onerror=alert(1)> en une", "Un <b>article</b> dont le texte ressemble à du HTML."),
+    ("Un pont tournant bloqué au Havre", "Les navires ont attendu six heures à l'écluse du port."),
+    ("Court", "Un article dont le titre est trop court pour être gardé."),
+    ("Un titre dont l'article manque", ""),
+]
+
+
+def write_news(path, rows=ROWS, headers=("Titre", "Contenu")):
+    text = io.StringIO()
+    csv.writer(text).writerows([headers, *rows])
+    path.write_text(text.getvalue(), "utf-8")
+    return path
+
+
+def numbered_news(count, words):
+    return [
+        (
+            f"Dépêche numéro {i} du jour",
+            f"Article {i}. " + " ".join(f"mot{i}x{w}" for w in range(words)),
+        )
+        for i in range(count)
+    ]
+
+
+def open_tab(page, name):
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def upload(page, path):
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+def side(page):
+    return page.locator("#side")
+
+
+def test_opens_on_the_sample_in_french_and_asks_no_other_host(app, visit):
+    page = visit(app)
+    expect(side(page)).to_contain_text("Échantillon (fictif)")
+    expect(side(page)).to_contain_text("346 paires de 364 lignes")
+    expect(page.get_by_role("button", name="Chercher")).to_be_visible()
+    for name in ("Données", "Splits", "Recherche", "Entraînement", "Comparaison"):
+        expect(page.get_by_role("tab", name=name, exact=True)).to_be_visible()
+    expect(side(page)).to_contain_text("prêt")
+    assert page.hosts == {app.split("/")[2]}
+    assert page.errors == []
+
+
+def test_a_search_puts_the_right_article_first_and_opens_it(app, visit):
+    page = visit(app)
+    page.locator("#query").locator("input, textarea").fill("une baleine perdue dans un port")
+    page.keyboard.press("Enter")
+    for kind in ("bm25", "baseline"):
+        first = page.locator(f".kind-{kind} li").first
+        expect(first).to_contain_text("Une baleine égarée dans le port de Saint-Nazaire")
+    body = page.locator(".kind-baseline details").first
+    expect(body.locator("div")).to_be_hidden()
+    body.locator("summary").click()
+    expect(body.locator("div")).to_contain_text("baleine à bosse")
+
+
+def test_a_title_of_the_data_has_its_article_marked(app, visit):
+    page = visit(app)
+    page.get_by_label("Fusion").first.check()
+    page.locator("#query").locator("input, textarea").fill(
+        "Une baleine égarée dans le port de Saint-Nazaire"
+    )
+    page.get_by_role("button", name="Chercher").click()
+    expect(page.locator(".column .gold mark")).to_have_count(3)
+    expect(page.locator(".kind-fusion")).to_contain_text("Article visé : rang 1.")
+
+
+def test_an_empty_query_is_refused_in_words(app, visit):
+    page = visit(app)
+    page.get_by_role("button", name="Chercher").click()
+    expect(page.get_by_text("La requête est vide")).to_be_visible()
+
+
+def test_a_csv_is_uploaded_prepared_searched_and_deleted(app, visit, tmp_path):
+    page = visit(app)
+    open_tab(page, "Données")
+    upload(page, write_news(tmp_path / "dole.csv"))
+    expect(side(page)).to_contain_text("dole.csv")
+    expect(side(page)).to_contain_text("3 paires de 5 lignes")
+    shown = page.locator(".articles:visible details")
+    expect(shown).to_have_count(3)
+    page.get_by_label("1 titres de 10 caractères ou moins").check()
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("Court")
+    page.get_by_label("3 paires").check()
+    page.get_by_label("Mots dans le titre ou l’article").first.fill("MARCHE rouvert")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("Dole")
+    page.reload()
+    expect(side(page)).to_contain_text("dole.csv")
+    open_tab(page, "Données")
+    page.get_by_role("button", name="Supprimer", exact=True).click()
+    page.get_by_role("button", name="Supprimer pour de bon").click()
+    expect(side(page)).to_contain_text("Échantillon (fictif)")
+
+
+def test_text_of_a_csv_is_shown_and_never_run(app, visit, tmp_path):
+    page = visit(app)
+    page.on("dialog", lambda dialog: pytest.fail("a CSV's text was run"))
+    open_tab(page, "Données")
+    upload(page, write_news(tmp_path / "html.csv"))
+    expect(page.locator(".articles:visible")).to_contain_text("<img src=x onerror=alert(1)>")
+    open_tab(page, "Recherche")
+    page.locator("#query").locator("input, textarea").fill("texte HTML")
+    page.keyboard.press("Enter")
+    expect(page.locator(".kind-bm25 li").first).to_contain_text("<b>article</b>")
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("vide.csv", b"", "vide.csv est vide"),
+        ("image.csv", b"\x89PNG\0\0", "contient des octets nuls"),
+        ("colonne.csv", b"titre\nun\ndeux\n", "n’a qu’une colonne"),
+        ("casse.csv.gz", b"pas du gzip", "n’est pas un fichier gzip lisible"),
+    ],
+)
+def test_a_broken_csv_gives_a_message(app, visit, tmp_path, name, content, message):
+    page = visit(app)
+    open_tab(page, "Données")
+    (tmp_path / name).write_bytes(content)
+    upload(page, tmp_path / name)
+    expect(page.get_by_text(message)).to_be_visible()
+
+
+def test_columns_that_were_not_guessed_can_be_chosen(app, visit, tmp_path):
+    page = visit(app)
+    open_tab(page, "Données")
+    upload(page, write_news(tmp_path / "ab.csv", headers=("a", "b")))
+    expect(page.get_by_text("n’a pas de colonne Titre/title")).to_be_visible()
+    for label, column in (("Titre (requête)", "a"), ("Article (passage)", "b")):
+        page.get_by_label(label).click()
+        option = page.get_by_role("option", name=column, exact=True)
+        expect(option).to_have_count(1)  # the other list has closed
+        option.click()
+    page.get_by_role("button", name="Relire ainsi").click()
+    expect(side(page)).to_contain_text("ab.csv")
+
+
+def test_language_follows_the_browser_and_the_switch(app, visit):
+    page = visit(app, locale="de-DE")
+    expect(page.get_by_role("button", name="Search", exact=True)).to_be_visible()
+    expect(side(page)).to_contain_text("Sample (fictional)")
+    page.get_by_role("button", name="FR", exact=True).click()
+    expect(page.get_by_role("button", name="Chercher", exact=True)).to_be_visible()
+    expect(side(page)).to_contain_text("Échantillon (fictif)")
+    page.goto(app)
+    expect(page.get_by_role("button", name="Chercher", exact=True)).to_be_visible()
+
+
+def test_splits_are_drawn_browsed_and_saved(app, visit):
+    page = visit(app)
+    open_tab(page, "Splits")
+    panel = page.get_by_role("tabpanel").filter(has_text="Découper")
+    expect(panel).to_contain_text("Le groupement évite")
+    panel.get_by_label("test", exact=True).check()
+    expect(panel.locator(".pages")).to_contain_text("1–20 sur 52")
+    panel.get_by_role("button", name="Enregistrer les splits").click()
+    expect(panel.get_by_text("train_pairs.parquet")).to_be_visible()
+    with page.expect_download() as caught:
+        panel.locator("a[download]").first.click()
+    text = caught.value.path().read_text("utf-8")
+    assert next(csv.reader(io.StringIO(text))) == ["question", "answer"]
+    panel.get_by_label("Notebook : comme l’original").check()
+    panel.get_by_role("button", name="Découper").click()
+    expect(panel).to_contain_text("ont leur double dans l’entraînement : les scores")
+    expect(side(page)).to_contain_text("split notebook")
+    panel.get_by_label("Groupé : les doublons restent ensemble").check()
+    panel.get_by_role("button", name="Découper").click()
+    expect(side(page)).to_contain_text("split groupé")
+
+
+def test_scores_are_measured_shown_and_found_again(app, visit):
+    page = visit(app)
+    open_tab(page, "Comparaison")
+    expect(page.get_by_text("Aucune mesure encore")).to_be_visible()
+    page.get_by_role("button", name="Évaluer").click()
+    panel = page.get_by_role("tabpanel").filter(has_text="Évaluer")
+    rows = panel.locator("tbody tr")
+    expect(rows).to_have_count(3, timeout=120_000)
+    expect(rows.nth(1)).to_contain_text("E5 de base")
+    assert re.search(r"0,\d{3}", rows.nth(1).inner_text())
+    expect(panel.locator(".js-plotly-plot")).to_be_visible()
+    page.reload()
+    open_tab(page, "Comparaison")
+    expect(rows).to_have_count(3)
+
+
+def test_encoding_is_a_job_that_a_reload_finds_and_a_click_stops(app, visit, tmp_path):
+    page = visit(app)
+    open_tab(page, "Données")
+    upload(page, write_news(tmp_path / "long.csv", numbered_news(600, 200)))
+    expect(side(page)).to_contain_text("long.csv")
+    open_tab(page, "Recherche")
+    page.locator("#query").locator("input, textarea").fill("mot7x3")
+    page.keyboard.press("Enter")
+    expect(page.locator(".kind-bm25 li").first).to_contain_text("Dépêche numéro 7 du jour")
+    expect(page.locator(".kind-baseline")).to_contain_text("600 articles à encoder")
+    page.get_by_role("button", name="Encoder ce corpus").click()
+    expect(side(page)).to_contain_text("Encoder long.csv")
+    page.reload()
+    expect(side(page)).to_contain_text("encodage")
+    page.get_by_role("button", name="Arrêter la tâche").click()
+    expect(side(page)).to_contain_text("arrêtée")
+
+
+def test_a_phone_gets_the_whole_page(app, visit):
+    page = visit(app, width=390, height=844)
+    expect(page.locator(".sidebar.open")).to_have_count(0)
+    expect(page.get_by_role("tab", name="Comparaison", exact=True)).to_be_visible()
+    page.locator("#query").locator("input, textarea").fill("baleine")
+    page.keyboard.press("Enter")
+    expect(page.locator(".kind-baseline li").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_public_visitors_do_not_see_each_other(visit, tmp_path):
+    home = tmp_path / "public"
+    home.mkdir()
+    with served(home, E5DEMO_PUBLIC="1") as address:
+        mine, yours = visit(address), visit(address)
+        open_tab(mine, "Données")
+        upload(mine, write_news(tmp_path / "secret.csv"))
+        expect(side(mine)).to_contain_text("secret.csv")
+        mine.reload()
+        expect(side(mine)).to_contain_text("secret.csv")
+        yours.reload()
+        expect(side(yours)).to_contain_text("Échantillon (fictif)")
+        open_tab(yours, "Données")
+        yours.get_by_label("Jeu de données").click()
+        expect(yours.get_by_role("option")).to_have_count(1)

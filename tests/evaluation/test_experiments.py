@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from e5demo.errors import UnknownExperiment
+from e5demo.evaluation.experiments import (
+    LIBRARIES,
+    Measured,
+    list_experiments,
+    open_experiment,
+    save_experiment,
+)
+
+MEASURED = Measured(
+    retriever="baseline",
+    data="data-1",
+    corpus="corpus-1",
+    queries="queries-1",
+    corpus_kind="test",
+    split={"mode": "grouped", "seed": 42},
+    cutoffs=(1, 5),
+    model="e5",
+    weights="hub",
+    model_fingerprint="model-1",
+    prompts={"query": "query: ", "document": "passage: "},
+    max_length=512,
+    precision="float32",
+)
+SCORES = pd.DataFrame({"recall@1": [1.0, 0.0]}, index=pd.Index(["q1", "q2"], name="query_id"))
+RUN = pd.DataFrame({"query_id": ["q1"], "passage_id": ["p1"], "rank": [1], "score": [0.9]})
+
+
+def save(folder, measured=MEASURED, **changes):
+    told = {
+        "dataset": "news-1",
+        "queries": 2,
+        "passages": 10,
+        "metrics": {"recall@1": 0.5},
+        "timings": {"index": 1.0, "search": 0.25},
+        "cached_passages": 3,
+    }
+    return save_experiment(folder, measured, SCORES, RUN, **(told | changes))
+
+
+def test_saved_and_opened_is_the_same(tmp_path):
+    saved = save(tmp_path)
+    opened = open_experiment(saved.folder)
+    assert opened == saved
+    assert opened.measured == MEASURED
+    assert opened.measured.id == opened.id == opened.folder.name
+    assert opened.seconds == 1.25
+    assert (opened.dataset, opened.queries, opened.cached_passages) == ("news-1", 2, 3)
+    assert opened.versions.keys() == set(LIBRARIES)
+    pd.testing.assert_frame_equal(opened.scores, SCORES)
+    pd.testing.assert_frame_equal(opened.run, RUN)
+
+
+def test_the_same_measurement_takes_the_old_one_s_place(tmp_path):
+    first = save(tmp_path)
+    again = save(tmp_path, metrics={"recall@1": 0.75})
+    assert again.id == first.id
+    assert again.created > first.created
+    assert [one.metrics for one in list_experiments(tmp_path)] == [{"recall@1": 0.75}]
+    assert list(tmp_path.iterdir()) == [again.folder]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"retriever": "bm25"},
+        {"data": "data-2"},
+        {"corpus": "corpus-2"},
+        {"queries": "queries-2"},
+        {"split": {"mode": "grouped", "seed": 43}},
+        {"cutoffs": (1, 10)},
+        {"weights": "bundled-4bit"},
+        {"model_fingerprint": "model-2"},
+        {"prompts": None},
+        {"max_length": 256},
+    ],
+)
+def test_another_measurement_stands_beside(tmp_path, change):
+    first, other = save(tmp_path), save(tmp_path, replace(MEASURED, **change))
+    assert other.id != first.id
+    assert [one.id for one in list_experiments(tmp_path)] == [other.id, first.id]  # newest first
+
+
+def test_the_ground_is_data_corpus_and_queries_alone():
+    assert replace(MEASURED, retriever="bm25", max_length=None).ground == MEASURED.ground
+    for name in ("data", "corpus", "queries"):
+        assert replace(MEASURED, **{name: "other"}).ground != MEASURED.ground
+
+
+def test_an_unknown_experiment_is_named(tmp_path):
+    with pytest.raises(UnknownExperiment, match="no experiment baseline-00000000"):
+        open_experiment(tmp_path / "baseline-00000000")
+    assert list_experiments(tmp_path / "none") == []

@@ -1,0 +1,61 @@
+"""An encoder of keywords in E5's place: nothing loads torch, and every cosine is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from e5demo.data.corpus import Corpus
+from e5demo.retrieval.encoder import Role
+from e5demo.retrieval.engine import Engine
+
+VOCABULARY = ("baleine", "budget", "neige", "train", "vin")
+
+
+@dataclass(frozen=True)
+class FakeSource:
+    name: str = "fake"
+    weights: str = "local"
+    fingerprint: str = "fake-1"
+
+
+class FakeEncoder:
+    """One dimension per word of the vocabulary and a last one for texts without any of them."""
+
+    def __init__(self, vocabulary: Sequence[str] = VOCABULARY, max_length: int = 512) -> None:
+        self.vocabulary = vocabulary
+        self.max_length = max_length
+        self.source = FakeSource()
+        self.loaded = False
+        self.calls: list[tuple[Role, list[str]]] = []
+
+    def key(self, role: Role) -> str:
+        return f"{self.source.fingerprint}|{role}|{self.max_length}"
+
+    def load(self) -> None:
+        self.loaded = True
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        self.calls.append((role, list(texts)))
+        has = np.array([[word in text.casefold() for word in self.vocabulary] for text in texts])
+        vectors = np.column_stack([has, ~has.any(axis=1)]).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+class FakeEngine(Engine):
+    """An engine whose encoders are one `FakeEncoder`, whatever the length."""
+
+    def __init__(self, embeddings, encoder: FakeEncoder | None = None) -> None:
+        super().__init__(embeddings, find_model=FakeSource)
+        self.fake = encoder or FakeEncoder()
+
+    def encoder(self, max_length: int) -> FakeEncoder:
+        return self.fake
+
+
+def corpus_of(passages: Sequence[str]) -> Corpus:
+    """Passages with ids 'p000', 'p001', ... in the order given."""
+    frame = pd.DataFrame({"passage": list(passages)})
+    frame.index = pd.Index([f"p{i:03}" for i in range(len(frame))], name="passage_id")
+    return Corpus(frame)

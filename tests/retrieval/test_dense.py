@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from fakes import FakeEncoder, corpus_of
+
+from e5demo.retrieval.cache import EmbeddingCache
+from e5demo.retrieval.dense import TIE_MARGIN, DenseRetriever
+
+
+class TableEncoder(FakeEncoder):
+    """Each text has the vector that a table gives it."""
+
+    def __init__(self, vectors):
+        super().__init__()
+        self.vectors = vectors
+
+    def encode(self, texts, role):
+        self.calls.append((role, list(texts)))
+        return np.stack([self.vectors[text] for text in texts])
+
+
+def unit_vectors(count, dimensions=16):
+    vectors = np.random.default_rng(0).normal(size=(count, dimensions)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def dense(tmp_path, passages, encoder):
+    return DenseRetriever(corpus_of(passages), encoder, EmbeddingCache(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("k", [1, 10, 100, 300])
+def test_equals_brute_force(tmp_path, k):
+    passages = [f"passage {i}" for i in range(300)]
+    queries = [f"query {i}" for i in range(40)]
+    vectors = unit_vectors(340)
+    encoder = TableEncoder(dict(zip(passages + queries, vectors, strict=True)))
+    rankings = dense(tmp_path, passages, encoder).search(queries, k)
+    cosines = vectors[300:] @ vectors[:300].T
+    for ranking, scores in zip(rankings, cosines, strict=True):
+        expected = np.argsort(-scores, kind="stable")[:k]
+        assert ranking.positions.tolist() == expected.tolist()
+        np.testing.assert_allclose(ranking.scores, scores[expected], atol=1e-6)
+
+
+def test_k_beyond_the_corpus_gives_every_passage_once(tmp_path):
+    (ranking,) = dense(tmp_path, ["neige", "train", "vin"], FakeEncoder()).search(["train"], 50)
+    assert ranking.positions.tolist() == [1, 0, 2]
+    assert ranking.scores.tolist() == [1, 0, 0]
+
+
+def test_equal_scores_stand_in_the_order_of_ids(tmp_path):
+    passages = ["vin 0", "neige 1", "vin 2", "neige 3", "neige 4"]
+    (ranking,) = dense(tmp_path, passages, FakeEncoder()).search(["la neige"], 5)
+    assert ranking.positions.tolist() == [1, 3, 4, 0, 2]
+
+
+@pytest.mark.parametrize("tied", [8, TIE_MARGIN + 4, 40, 500])
+@pytest.mark.parametrize("k", [3, 100])
+def test_a_tie_over_the_last_place_is_settled_by_id(tmp_path, tied, k):
+    """However many tie: the worse passages first, so that FAISS sees the better ones last."""
+    passages = [*(f"vin {i}" for i in range(200)), *(f"neige {i}" for i in range(tied))]
+    (ranking,) = dense(tmp_path, passages, FakeEncoder()).search(["neige"], k)
+    assert ranking.positions.tolist() == [*range(200, 200 + tied), *range(200)][:k]
+
+
+def test_few_words_give_the_same_ranking_as_brute_force_with_all_its_ties(tmp_path):
+    draw = np.random.default_rng(1)
+    words = draw.integers(0, 4, 455)
+    table = {f"passage {i}": np.eye(4, dtype=np.float32)[w] for i, w in enumerate(words)}
+    queries = {f"query {i}": v for i, v in enumerate(unit_vectors(30, 4))}
+    retriever = dense(tmp_path, list(table), TableEncoder(table | queries))
+    rankings = retriever.search(list(queries), 100)
+    for ranking, query in zip(rankings, queries.values(), strict=True):
+        expected = np.lexsort((np.arange(455), -query[words]))[:100]
+        assert ranking.positions.tolist() == expected.tolist()
+
+
+def test_prepared_queries_are_not_encoded_again(tmp_path):
+    encoder = FakeEncoder()
+    retriever = dense(tmp_path, ["la neige", "le vin"], encoder)
+    assert encoder.calls == [("document", ["la neige", "le vin"])]
+    retriever.prepare(["vin", "neige"])
+    encoder.calls.clear()
+    found = retriever.search(["neige", "vin"], 1)
+    assert [ranking.positions.tolist() for ranking in found] == [[0], [1]]
+    assert encoder.calls == []
+    retriever.search(["train"], 1)
+    assert encoder.calls == [("query", ["train"])]

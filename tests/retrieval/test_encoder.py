@@ -1,0 +1,72 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from e5demo.retrieval.encoder import E5Encoder
+
+
+def test_nothing_is_loaded_before_the_first_text(tiny_model):
+    encoder = E5Encoder(tiny_model)
+    assert not encoder.loaded
+    encoder.key("query")
+    assert not encoder.loaded
+    encoder.load()
+    assert encoder.loaded
+
+
+def test_vectors_are_unit_float32_a_row_per_text_in_order(tiny_model):
+    encoder = E5Encoder(tiny_model)
+    texts = ["la neige", "train", "la la la neige train", "neige"]
+    vectors = encoder.encode(texts, "document")
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    alone = np.concatenate([encoder.encode([text], "document") for text in texts])
+    np.testing.assert_allclose(vectors, alone, atol=1e-5)
+
+
+def test_each_role_has_e5_s_prompt(tiny_model):
+    encoder = E5Encoder(tiny_model)
+    plain = encoder.model.encode(["query: la neige", "passage: la neige"], prompt="")
+    given = [encoder.encode(["la neige"], role)[0] for role in ("query", "document")]
+    np.testing.assert_allclose(given, plain, atol=1e-5)
+    assert np.abs(given[0] - given[1]).max() > 0.01
+
+
+def test_texts_are_cut_at_max_length_tokens(tiny_model):
+    # <s> ▁passage : and </s> leave 4 of 8 tokens.
+    texts = ["la neige la neige train", "la neige la neige la la la"]
+    cut, whole = (E5Encoder(tiny_model, n).encode(texts, "document") for n in (8, 24))
+    np.testing.assert_allclose(cut[0], cut[1], atol=1e-6)
+    assert np.abs(whole[0] - whole[1]).max() > 0.01
+
+
+def test_a_length_beyond_the_model_s_positions_is_the_model_s_own(tiny_model):
+    assert E5Encoder(tiny_model, 512).model.max_seq_length == 24
+    assert E5Encoder(tiny_model, 512).encode(["la neige " * 50], "query").shape == (1, 32)
+
+
+def test_a_folder_that_does_not_normalise_gives_unit_vectors_too(tiny_model, tmp_path):
+    folder = tmp_path / "plain"
+    shutil.copytree(tiny_model.folder, folder)
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps(modules[:2]))
+    texts = ["la neige", "train"]
+    plain = E5Encoder(replace(tiny_model, folder=folder)).encode(texts, "query")
+    np.testing.assert_allclose(plain, E5Encoder(tiny_model).encode(texts, "query"), atol=1e-6)
+
+
+@pytest.mark.parametrize("other", ["role", "length", "model"])
+def test_the_cache_key_differs_by_prompt_length_and_weights(tiny_model, tmp_path, other):
+    key = E5Encoder(tiny_model, 128).key("query")
+    assert key == E5Encoder(tiny_model, 128).key("query")
+    if other == "role":
+        changed = E5Encoder(tiny_model, 128).key("document")
+    elif other == "length":
+        changed = E5Encoder(tiny_model, 127).key("query")
+    else:
+        (tmp_path / "config.json").write_text("{}")
+        changed = E5Encoder(replace(tiny_model, folder=tmp_path), 128).key("query")
+    assert changed != key

@@ -1,0 +1,177 @@
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from e5demo.workspace import (
+    Workspace,
+    draft_file,
+    embeddings,
+    home,
+    is_public,
+    model_cache,
+    new_visitor,
+    published_folder,
+    read_json,
+    remove_folder,
+    write_json,
+)
+
+
+def test_e5demo_home_is_the_data_folder_and_a_tilde_is_the_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("E5DEMO_HOME", str(tmp_path / "ici"))
+    assert home() == Workspace.local().root == tmp_path / "ici"
+    assert embeddings() == tmp_path / "ici" / "embeddings"
+    monkeypatch.setenv("E5DEMO_HOME", "~/la")
+    assert home() == Path.home() / "la"
+    monkeypatch.delenv("E5DEMO_HOME")
+    assert home().name == "e5demo"
+
+
+def test_e5demo_cache_is_where_weights_stay(monkeypatch, tmp_path):
+    monkeypatch.setenv("E5DEMO_CACHE", str(tmp_path))
+    assert model_cache() == tmp_path
+
+
+def test_a_job_works_in_the_folder_of_its_owner(monkeypatch, tmp_path):
+    monkeypatch.setenv("E5DEMO_WORKSPACE", str(tmp_path / "visitor"))
+    assert Workspace.local().root == tmp_path / "visitor"
+    assert Workspace.shared().root == home() / "shared"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "public"),
+    [
+        ("E5DEMO_PUBLIC", "", False),
+        ("E5DEMO_PUBLIC", "0", False),
+        ("E5DEMO_PUBLIC", "1", True),
+        ("SPACE_ID", "someone/e5demo", True),
+    ],
+)
+def test_public_on_spaces_or_when_told(monkeypatch, name, value, public):
+    monkeypatch.setenv(name, value)
+    assert is_public() is public
+
+
+def test_visitors_have_unguessable_folders_of_their_own():
+    first, second = new_visitor(), new_visitor()
+    assert first != second
+    assert Workspace.of_visitor(first).root == home() / "visitors" / first
+
+
+@pytest.mark.parametrize(
+    "visitor",
+    ["", "..", "a" * 31, "a" * 33, "a" * 31 + "/", "../" + "a" * 29, "é" * 32, "a" * 32 + "\n"],
+)
+def test_what_is_no_visitor_id_opens_no_folder(visitor):
+    with pytest.raises(ValueError, match="no visitor id"):
+        Workspace.of_visitor(visitor)
+
+
+def test_size_counts_the_files_below(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"12345")
+    (tmp_path / "c").write_bytes(b"123")
+    assert Workspace(tmp_path).size() == 8
+
+
+def test_json_keeps_accents_and_makes_its_folder(tmp_path):
+    path = tmp_path / "neuf" / "x.json"
+    write_json(path, {"titre": "été"})
+    assert read_json(path) == {"titre": "été"}
+    assert "été" in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
+def test_a_writer_that_fails_leaves_the_old_file_and_no_draft(tmp_path, stop):
+    path = tmp_path / "x.txt"
+    path.write_text("ancien")
+
+    def write_half():
+        with draft_file(path) as file:
+            file.write(b"nou")
+            raise stop
+
+    with pytest.raises(stop):
+        write_half()
+    assert path.read_text() == "ancien"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "x.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "x.json", object())
+    assert read_json(tmp_path / "x.json") == 1
+
+
+def test_a_file_is_not_seen_before_it_is_whole(tmp_path):
+    path = tmp_path / "x.txt"
+    with draft_file(path) as file:
+        file.write(b"tout")
+        file.flush()
+        assert not path.exists()
+    assert path.read_bytes() == b"tout"
+
+
+def test_a_folder_appears_whole_when_the_block_ends(tmp_path):
+    folder = tmp_path / "ici" / "data"
+    with published_folder(folder) as draft:
+        (draft / "a").write_text("1")
+        assert not folder.exists()
+        (draft / "b").write_text("2")
+    assert sorted(p.name for p in folder.iterdir()) == ["a", "b"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_whose_block_fails_never_appears(tmp_path):
+    def fail():
+        with published_folder(tmp_path / "data") as draft:
+            (draft / "a").write_text("1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_publisher_wins(tmp_path):
+    folder = tmp_path / "data"
+    with published_folder(folder) as late:
+        (late / "who").write_text("second")
+        with published_folder(folder) as early:
+            (early / "who").write_text("first")
+    assert (folder / "who").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_cannot_take_a_file_s_place(tmp_path):
+    (tmp_path / "data").write_text("un fichier")
+    with pytest.raises(OSError, match="data"), published_folder(tmp_path / "data"):
+        pass
+    assert (tmp_path / "data").read_text() == "un fichier"
+
+
+def test_remove_folder_leaves_nothing(tmp_path):
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    remove_folder(tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_often(path: Path) -> None:
+    for number in range(300):
+        write_json(path, {"number": number, "filler": "x" * 20_000})
+
+
+def test_a_reader_beside_a_writer_sees_whole_files_alone(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"number": -1})
+    writer = multiprocessing.get_context("spawn").Process(target=write_often, args=(path,))
+    writer.start()
+    seen = set()
+    while writer.is_alive():
+        seen.add(json.loads(path.read_bytes())["number"])
+    writer.join()
+    assert writer.exitcode == 0
+    assert len(seen) > 10
