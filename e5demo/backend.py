@@ -140,7 +140,7 @@ class Backend:
         remove_folder(folder)
         self._datasets.pop((dataset_id,), None)
         others = [other.source for other in list_datasets(self.workspace.datasets)]
-        if source.is_relative_to(self.workspace.uploads) and str(source) not in others:
+        if source.parent.parent == self.workspace.uploads and str(source) not in others:
             remove_folder(source.parent)  # a folder for each upload
 
     def choices(self) -> Choices:

@@ -36,7 +36,11 @@ class Settings(BaseModel):
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
-        return cls.checked(**(yaml.safe_load(path.read_text("utf-8")) or {}))
+        """Raises BadSetting, also for what is no YAML mapping."""
+        try:
+            return cls.checked(**(yaml.safe_load(path.read_text("utf-8")) or {}))
+        except (yaml.YAMLError, TypeError) as error:
+            raise BadSetting(problems=f"{path.name} is no YAML mapping", mistakes=[]) from error
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False)

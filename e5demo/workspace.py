@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -145,16 +145,19 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def published_folder(folder: Path) -> Iterator[Path]:
+def published_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """A draft folder that becomes `folder` when the block ends well and vanishes otherwise.
 
-    Where another process published the same folder first, its copy stays.
+    Where another process published the same folder first, its copy stays, unless this one is to
+    `replace` it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         yield draft
         draft.chmod(0o755)
+        if replace and folder.is_dir():
+            remove_folder(folder)
         try:
             os.rename(draft, folder)
         except OSError:
@@ -167,5 +170,6 @@ def published_folder(folder: Path) -> Iterator[Path]:
 def remove_folder(folder: Path) -> None:
     """Rename out of sight, then delete: a half-deleted folder is never seen."""
     grave = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    os.rename(folder, grave)
+    with suppress(FileNotFoundError):  # another process was faster
+        os.rename(folder, grave)
     shutil.rmtree(grave, ignore_errors=True)

@@ -14,7 +14,6 @@ from e5demo.errors import UnknownExperiment
 from e5demo.workspace import (
     published_folder,
     read_json,
-    remove_folder,
     write_json,
     write_parquet,
 )
@@ -98,9 +97,7 @@ def save_experiment(
         "versions": {name: version(name) for name in LIBRARIES},
         **told,
     }
-    if folder.is_dir():
-        remove_folder(folder)
-    with published_folder(folder) as draft:
+    with published_folder(folder, replace=True) as draft:
         write_parquet(draft / "scores.parquet", scores)
         write_parquet(draft / "run.parquet", run)
         write_json(draft / "experiment.json", record)

@@ -21,6 +21,9 @@ MAGIC = b"E5S1"
 BLOCK = 32
 BLOCK_DTYPE = np.dtype([("scale", "<f2"), ("nibbles", "u1", BLOCK // 2)])
 
+# What the package's character map takes for a space, beside what NFKC leaves of it.
+SPACES = r"[\s\u200b-\u200f\ufeff\ufffd\u2581]+"
+
 # The engine's names to BertModel's.
 LAYER_NAMES = {
     "q": "attention.self.query",
@@ -190,7 +193,7 @@ def tokenizer(packed: PackedModel) -> Any:
     fast.normalizer = normalizers.Sequence(
         [
             normalizers.NFKC(),
-            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Replace(Regex(SPACES), " "),
             normalizers.Strip(),
         ]
     )

@@ -8,10 +8,14 @@ from typing import Any
 import bm25s
 import numpy as np
 import Stemmer
+from bm25s.stopwords import STOPWORDS_FRENCH
 
 from e5demo.data.corpus import Corpus
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.search import Ranking, top
+
+# 'Été' is a stop word as a participle, but a season in the news.
+STOPWORDS = [word for word in STOPWORDS_FRENCH if word != "été"]
 
 
 class BM25Retriever:
@@ -45,7 +49,7 @@ def tokenise(texts: Sequence[str], *, ids: bool = True) -> Any:
     """Lower case, words of two letters or more, no stop words, French stems without accents."""
     whole = [unicodedata.normalize("NFC", text) for text in texts]  # else 'é' may be two, split
     return bm25s.tokenize(
-        whole, stopwords="fr", stemmer=_stems, return_ids=ids, show_progress=False
+        whole, stopwords=STOPWORDS, stemmer=_stems, return_ids=ids, show_progress=False
     )
 
 

@@ -20,6 +20,7 @@ HUB_TIMEOUT_SECONDS = 3
 HUB_FILES = ["*.json", "model.safetensors", "sentencepiece.bpe.model", "1_Pooling/*"]
 TOKENIZERS = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt")
 UNPACKED = "multilingual-e5-small-4bit-v1"  # bump when what is written changes
+MODEL_SUFFIXES = (".json", ".safetensors", ".model", ".txt")  # what decides the vectors
 _base_lock = threading.Lock()
 
 
@@ -88,7 +89,7 @@ def hub_problem() -> str | None:
         return "HF_HUB_OFFLINE is set"
     try:
         httpx.head(constants.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS, follow_redirects=True)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return type(error).__name__
     return None
 
@@ -136,7 +137,7 @@ def _hub_folder(*, local_files_only: bool) -> Path | None:
 
 
 def _files_state(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    files = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".json", ".safetensors")]
+    files = [p for p in folder.rglob("*") if p.is_file() and p.suffix in MODEL_SUFFIXES]
     stats = [(str(p.relative_to(folder)), p.stat()) for p in sorted(files)]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 

@@ -18,6 +18,8 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(handler)
     def run(visitor: Any, language: str, *inputs: Any) -> Any:
+        if not language:  # a poll before the page has told who and in which language it is
+            return gr.skip()
         try:
             return handler(visitor, language, *inputs)
         except E5DemoError as error:

@@ -4,7 +4,12 @@ import gradio as gr
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "monospace")
-HEAD = '<meta name="color-scheme" content="light dark">'
+# Gradio confines style.css to the page's inside. This is of its outside: on a phone, room for all
+# five tabs.
+HEAD = """<meta name="color-scheme" content="light dark">
+<style>
+@media (max-width: 640px) { .gradio-container .app { padding: 12px 8px !important; } }
+</style>"""
 INK = gr.themes.Color(
     c50="#f6f4ef", c100="#ece9e2", c200="#dcd8ce", c300="#c3beb2", c400="#98938a", c500="#6f6b64",
     c600="#57534d", c700="#403d39", c800="#2a2826", c900="#1c1b1a", c950="#121211", name="ink",
