@@ -1,7 +1,9 @@
 """The one object that tabs and command line call: a person's workspace over a shared engine."""
 
+import shutil
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from threading import Condition
 from typing import Any
 
 import pandas as pd
+import xxhash
 from cachetools import LRUCache, cachedmethod
 
 from e5demo.config import (
@@ -22,7 +25,7 @@ from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
 from e5demo.data.pairs import text_id
 from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
 from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
-from e5demo.errors import E5DemoError, EmptyQuery, TwinsWanted, UnknownDataset
+from e5demo.errors import E5DemoError, EmptyQuery, ModelFailed, TwinsWanted, UnknownDataset
 from e5demo.evaluation.experiments import (
     Experiment,
     Measured,
@@ -36,6 +39,7 @@ from e5demo.retrieval.engine import DENSE, Engine
 from e5demo.retrieval.models import ModelSource
 from e5demo.workspace import (
     Workspace,
+    draft_file,
     embeddings,
     is_public,
     read_json,
@@ -105,7 +109,21 @@ class Backend:
 
     def datasets(self) -> list[Dataset]:
         """The person's own, newest first, then the sample."""
-        return [*list_datasets(self.workspace.datasets), self.dataset(self.sample().id)]
+        sample = self.dataset(self.sample().id)
+        own = list_datasets(self.workspace.datasets)
+        return [*(dataset for dataset in own if dataset.id != sample.id), sample]
+
+    def keep_upload(self, path: Path) -> Path:
+        """A copy under its content's hash: the page's own temporary files are swept by age."""
+        with path.open("rb") as file:
+            digest = xxhash.xxh3_64()
+            while chunk := file.read(1 << 24):
+                digest.update(chunk)
+        kept = self.workspace.uploads / digest.hexdigest() / path.name
+        if not kept.is_file():
+            with path.open("rb") as source, draft_file(kept) as copy:
+                shutil.copyfileobj(source, copy)
+        return kept
 
     def import_csv(self, path: Path, **read_as: Any) -> Dataset:
         """A CSV as a data set; `read_as` are `reading.read_table`'s overrides."""
@@ -116,7 +134,7 @@ class Backend:
         """Raises UnknownDataset."""
         if Path(dataset_id).name != dataset_id:
             raise UnknownDataset(dataset=dataset_id)
-        for place in (self.workspace, Workspace.shared()):
+        for place in (Workspace.shared(), self.workspace):
             if (place.datasets / dataset_id).is_dir():
                 return open_dataset(place.datasets / dataset_id)
         raise UnknownDataset(dataset=dataset_id)
@@ -373,10 +391,16 @@ class Backends:
             self.engine.retriever("baseline", everything, length)
         except E5DemoError as error:
             self.model_problem = error
+        except Exception as error:  # a thread's end that nobody would see
+            traceback.print_exc()
+            self.model_problem = ModelFailed(reason=f"{type(error).__name__}: {error}")
         else:
             self.model_ready = True
 
     def _keep_queue(self) -> None:
         while True:
-            self.jobs.advance()
+            try:
+                self.jobs.advance()
+            except OSError:  # a full disk, a lock held too long: the queue goes on after it
+                traceback.print_exc()
             time.sleep(QUEUE_SECONDS)

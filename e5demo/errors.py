@@ -99,6 +99,10 @@ class NoWeights(E5DemoError):
     )
 
 
+class ModelFailed(E5DemoError):
+    sentence = "The model could not be loaded ({reason}): see the server's log, then start again."
+
+
 class UnknownRetriever(E5DemoError):
     sentence = "There is no retriever {retriever}: use {known}."
 

@@ -144,8 +144,7 @@ def _settings(language: str, experiment: Experiment) -> str:
     measured = experiment.measured
     if not measured.weights:
         return "—"
-    weights = say(language, f"weights_{measured.weights}")
-    return f"{weights}, {measured.max_length} tokens"
+    return f"{say(language, f'short_{measured.weights}')} · {measured.max_length}"
 
 
 def _chart(language: str, group: list[Experiment]) -> Any:

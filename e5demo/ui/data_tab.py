@@ -1,12 +1,10 @@
 """Données: where the CSV comes from, how it is read, what becomes of its rows."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pandas as pd
-import xxhash
 
 from e5demo import figures
 from e5demo.backend import Backend
@@ -96,7 +94,7 @@ def create_data_tab(frame: Frame) -> None:
     def open_file(visitor: str | None, language: str, path: Path) -> Any:
         """Keep a copy, show how it is read, load it; a refused file stays open to be mended."""
         backend = frame.backend(visitor)
-        kept = _keep(backend, path)
+        kept = backend.keep_upload(path)
         place = str(kept.relative_to(backend.workspace.uploads))
         unread = [gr.skip()] * (1 + len(read_as) + 1)
         try:
@@ -157,21 +155,6 @@ def _rows(backend: Backend, rule: str | None) -> pd.DataFrame:
     if rule in RULES:
         return dataset.dropped[dataset.dropped["rule"] == rule]
     return dataset.pairs
-
-
-def _keep(backend: Backend, path: Path) -> Path:
-    """A copy under its content's hash: the page's own temporary files are swept by age."""
-    with path.open("rb") as file:
-        digest = xxhash.xxh3_64()
-        while chunk := file.read(1 << 24):
-            digest.update(chunk)
-    kept = backend.workspace.uploads / digest.hexdigest() / path.name
-    if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = kept.with_name(f".{path.name}")
-        shutil.copyfile(path, draft)
-        draft.rename(kept)
-    return kept
 
 
 def _source(backend: Backend, place: str) -> Path:

@@ -281,7 +281,11 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Evaluation started: {names}. The sidebar says how far it is.",
     ),
     "head_retriever": ("Moteur", "Retriever"),
-    "head_settings": ("Poids et longueur", "Weights and length"),
+    "head_settings": ("Poids · tokens", "Weights · tokens"),
+    "short_hub": ("originaux", "original"),
+    "short_local": ("locaux", "local"),
+    "short_bundled-4bit": ("4 bits", "4-bit"),
+    "short_tuned": ("affinés", "tuned"),
     "head_seconds": ("Durée", "Time"),
     "chart_metrics": ("Scores moyens", "Mean scores"),
     "best_of_column": ("meilleur de la colonne", "best of its column"),
@@ -362,6 +366,9 @@ FRENCH_ERRORS: dict[str, str] = {
     "NoWeights": (
         "{model} n’est ni dans le cache local, ni sur le Hub (injoignable : {reason}), ni livré "
         "pour ce système. Connectez-vous une fois, ou donnez un dossier par E5DEMO_MODEL."
+    ),
+    "ModelFailed": (
+        "Le modèle n’a pas pu être chargé ({reason}) : voyez le journal du serveur, puis relancez."
     ),
     "UnknownRetriever": "Il n’y a pas de moteur {retriever} : prenez {known}.",
     "UnknownDataset": "Il n’y a pas de jeu {dataset} : rechargez son CSV.",
