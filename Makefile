@@ -35,10 +35,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV): some minutes, the first time."
 	$(PY) -m pip install --quiet -r requirements.txt
 	touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV): some minutes, the first time."
 	$(PY) -m pip install --quiet -r requirements-dev.txt
 	touch $@ $(VENV)/run.stamp
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 # Colour by kind of retriever, told apart by deuteranopes and protanopes too; readable on paper
-# white and near black alike. The same values stand in assets/style.css.
+# white and near black alike. assets/style.css has the same hues for text, darker or lighter.
 COLOURS = {"bm25": "#7a7a7a", "baseline": "#2f7fd1", "fusion": "#1f9d6b"}
 SYMBOLS = {"bm25": "square", "baseline": "circle", "fusion": "diamond"}
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms

@@ -1,5 +1,6 @@
 """Searching, filtering, sorting and paging tables of pairs, on the server."""
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ import pyarrow.compute as pc
 
 PAGE_ROWS = 20
 ORDERS = ("row", "newest", "oldest", "title", "longest", "shortest")
+# By a table's `id`, for as long as the table lives. Not in its `attrs`: a table made from it would
+# take them along, and so would its Parquet file.
+_plain_of: dict[int, pd.Series] = {}
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,12 @@ def page(rows: pd.DataFrame, number: int) -> tuple[pd.DataFrame, int, int]:
 
 def searchable(rows: pd.DataFrame) -> pd.Series:
     """Title and article in one plain text; made once per table."""
-    if "plain" not in rows.attrs or len(rows.attrs["plain"]) != len(rows):
+    plain = _plain_of.get(id(rows))
+    if plain is None:
         text = rows["query"].fillna("").astype("str") + "\n" + rows["passage"].fillna("")
-        rows.attrs["plain"] = plain_text(text.astype("str")).tolist()
-    return pd.Series(rows.attrs["plain"], index=rows.index, dtype="str")
+        plain = _plain_of[id(rows)] = plain_text(text.astype("str"))
+        weakref.finalize(rows, _plain_of.pop, id(rows), None)
+    return plain
 
 
 def plain_text(texts: pd.Series) -> pd.Series:

@@ -9,6 +9,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -206,8 +207,23 @@ def _decode_start(start: bytes, encoding: str, name: str) -> str:
 
 
 def _parse(path: Path, found: CsvFormat, rows: int | None = None) -> tuple[pd.DataFrame, int]:
-    """All cells as text; what pandas calls missing (NaN) is missing, as in the recipe."""
-    with warnings.catch_warnings(record=True) as caught, _open(path) as file:
+    """All cells as text, and how many lines had too many; what pandas calls missing (NaN) is
+    missing, as in the recipe."""
+    with _open(path) as file:
+        frame, skipped, cut = _read_csv(file, path.name, found, rows)
+    if cut:
+        # Where the first row is longer than the header, pandas cuts long rows without a word.
+        text, skipped = _without_long_rows(path, found, rows)
+        frame, _, _ = _read_csv(text, path.name, found, rows)
+    frame.columns = _distinct([str(column).strip() for column in frame.columns])
+    return frame, skipped
+
+
+def _read_csv(
+    file: Any, name: str, found: CsvFormat, rows: int | None
+) -> tuple[pd.DataFrame, int, bool]:
+    """The table, how many lines pandas skipped, and whether it cut some short."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", pd.errors.ParserWarning)
         try:
             frame = pd.read_csv(
@@ -217,22 +233,51 @@ def _parse(path: Path, found: CsvFormat, rows: int | None = None) -> tuple[pd.Da
                 dtype=str,
                 nrows=rows,
                 on_bad_lines="warn",
-                skipinitialspace=False,
                 index_col=False,
             )
         except pd.errors.EmptyDataError as error:
-            raise EmptyFile(name=path.name) from error
+            raise EmptyFile(name=name) from error
         except UnicodeDecodeError as error:
             raise UndecodableText(
-                name=path.name, encoding=found.encoding, position=error.start
+                name=name, encoding=found.encoding, position=error.start
             ) from error
         except pd.errors.ParserError as error:
-            raise NotACsv(name=path.name, reason=str(error).strip()) from error
+            raise NotACsv(name=name, reason=str(error).strip()) from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UnreadableGzip(name=path.name, reason=error) from error
-    skipped = sum(str(w.message).count("Skipping line") for w in caught)
-    frame.columns = [str(column).strip() for column in frame.columns]
-    return frame, skipped
+            raise UnreadableGzip(name=name, reason=error) from error
+    told = [str(warning.message) for warning in caught]
+    skipped = sum(message.count("Skipping line") for message in told)
+    return frame, skipped, any("Length of header" in message for message in told)
+
+
+def _without_long_rows(path: Path, found: CsvFormat, rows: int | None) -> tuple[io.StringIO, int]:
+    """The CSV less the rows that hold more than the header names, and how many those are."""
+    text, long = io.StringIO(), 0
+    writer = csv.writer(text, delimiter=found.delimiter)
+    with io.TextIOWrapper(_open(path), encoding=found.encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=found.delimiter)
+        header = next(reader)
+        width = len(header)
+        writer.writerow(header)
+        for number, row in enumerate(reader, start=1):
+            if rows is not None and number > rows + long:
+                break
+            if any(row[width:]):
+                long += 1
+            else:
+                writer.writerow(row[:width])
+    text.seek(0)
+    return text, long
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """' Titre' beside 'Titre' becomes 'Titre (2)'."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        distinct.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return distinct
 
 
 def _looks_like_markup(text: str) -> bool:

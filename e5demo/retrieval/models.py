@@ -65,6 +65,7 @@ def _found_base_model() -> ModelSource:
         raise NoWeights(model=BASE_MODEL, reason=problem)
     folder = model_cache() / UNPACKED
     if not folder.is_dir():
+        _quieten()
         bundled.unpack_model(packed, folder)
     return ModelSource(BASE_MODEL, folder, "bundled-4bit")
 
@@ -101,10 +102,8 @@ def load(source: ModelSource) -> Any:
     """
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    _quieten()
     options: dict[str, Any] = {"use_safetensors": True}
     if source.weights == "bundled-4bit":
         options["add_pooling_layer"] = False  # the file holds none: don't invent one
@@ -117,6 +116,14 @@ def load(source: ModelSource) -> Any:
     ) as error:  # fmt: skip
         reason = str(error).strip().splitlines()[0]
         raise NotAModel(folder=source.folder, reason=reason) from error
+
+
+def _quieten() -> None:
+    """No progress bars of transformers: what takes long is told by our own progress."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def _hub_folder(*, local_files_only: bool) -> Path | None:

@@ -18,7 +18,7 @@ from e5demo.errors import E5DemoError
 from e5demo.ui import html
 from e5demo.ui.articles import create_browser
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, scene_of
-from e5demo.ui.guard import guarded, refuse
+from e5demo.ui.guard import guarded, inform, refuse
 from e5demo.ui.text import count, decimal, say
 
 PARTS = ("query", "passage", "date", "agency", "url")
@@ -127,7 +127,7 @@ def create_data_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         chosen, _ = current(backend)
         backend.delete_dataset(chosen.id)
-        gr.Info(say(language, "deleted", name=chosen.name))
+        inform(say(language, "deleted", name=chosen.name))
         return (scene_of(language, backend.choices()), *asked(False))
 
     def asked(asking: bool) -> list[Any]:

@@ -3,11 +3,13 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from e5demo.errors import E5DemoError
+from e5demo.ui.html import note
 from e5demo.ui.text import explain, say
 
 MESSAGE_SECONDS = 15
@@ -27,6 +29,9 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(handler)
     def stream(visitor: Any, language: str, *inputs: Any) -> Iterator[Any]:
+        if not language:
+            yield gr.skip()
+            return
         try:
             yield from handler(visitor, language, *inputs)
         except E5DemoError as error:
@@ -36,6 +41,19 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def refuse(language: str, error: E5DemoError) -> Any:
-    """Say what is wrong; the value that leaves every output alone."""
-    gr.Warning(explain(language, error), MESSAGE_SECONDS, title=say(language, "refused"))
+    """Say what is wrong; the value that leaves every output alone. Messages are shown as HTML."""
+    gr.Warning(escape(explain(language, error)), MESSAGE_SECONDS, title=say(language, "refused"))
     return gr.skip()
+
+
+def inform(text: str) -> None:
+    """A passing message of plain text."""
+    gr.Info(escape(text))
+
+
+def told(language: str, make: Callable[[], str]) -> str:
+    """What `make` gives, or why it cannot be given: for a view that a mistake leaves empty."""
+    try:
+        return make()
+    except E5DemoError as error:
+        return note(explain(language, error), "problem")

@@ -53,7 +53,7 @@ def column(language: str, found: Column, name: str, gold: set[str], k: int) -> s
     place = ""
     if ranks:
         place = note(say(language, "gold_at", rank=count(language, ranks[0])))
-    elif gold:
+    elif gold and found.hits:
         place = note(say(language, "gold_beyond", depth=count(language, len(found.hits))))
     return (
         f'<section class="column kind-{found.retriever}">'

@@ -60,11 +60,15 @@ class _Page:
         if message["type"] == "http.response.start":
             self.start = dict(message)
             return
+        if message["type"] != "http.response.body":
+            await self.send(message)
+            return
         self.body += message.get("body", b"")
         if message.get("more_body"):
             return
         body = self.body.replace(b"<head>", b"<head>" + SCRIPT.encode(), 1)
-        headers = [(k, v) for k, v in self.start["headers"] if k.lower() != b"content-length"]
+        told = self.start.get("headers", ())
+        headers = [(k, v) for k, v in told if k.lower() != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
         await self.send({**self.start, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

@@ -12,7 +12,7 @@ from e5demo.errors import EmptyQuery
 from e5demo.retrieval.engine import DENSE, RETRIEVERS
 from e5demo.ui import html
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, corpus_in_use, current
-from e5demo.ui.guard import guarded
+from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import count, duration, label, say
 
 # Found in the sample by shared words, by meaning, and by a name that only words can match.
@@ -104,7 +104,7 @@ def create_search_tab(frame: Frame) -> None:
         dataset, choices = current(backend)
         options = (f"--corpus={which}", f"--max-length={choices.max_length}")
         frame.submit(backend, dataset.name, "encode", dataset, *options)
-        gr.Info(say(language, "encoding_queued"))
+        inform(say(language, "encoding_queued"))
         return gr.update(visible=False)
 
     asked = [*frame.who, query, chosen, kind, k]

@@ -14,10 +14,11 @@ from e5demo.backend import Backend
 from e5demo.config import SplitSettings
 from e5demo.data.duplicates import JACCARD, SHINGLE_WORDS
 from e5demo.data.splits import SPLITS, Split
+from e5demo.errors import EmptySplit, TwinsWanted
 from e5demo.ui import html
 from e5demo.ui.articles import create_browser
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split, scene_of
-from e5demo.ui.guard import guarded
+from e5demo.ui.guard import guarded, inform, told
 from e5demo.ui.text import count, decimal, label, say
 from e5demo.workspace import downloads
 
@@ -30,10 +31,10 @@ def create_splits_tab(frame: Frame) -> None:
     with gr.Row(elem_classes="settings"):
         mode = gr.Radio(label=t("mode"), choices=[], scale=3, min_width=260)
         test_share = gr.Number(
-            label=t("test_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=110
+            label=t("test_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=150
         )
         validation_share = gr.Number(
-            label=t("validation_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=110
+            label=t("validation_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=150
         )
         seed = gr.Number(label=t("seed"), precision=0, minimum=0, min_width=90)
         divide = gr.Button(t("split_button"), variant="primary", min_width=110)
@@ -60,7 +61,9 @@ def create_splits_tab(frame: Frame) -> None:
             split.test_share,
             split.validation_share,
             split.seed,
-            _outcome(language, backend) if ready else html.note(say(language, "twins_wanted")),
+            told(language, lambda: _outcome(language, backend))
+            if ready
+            else html.note(say(language, "twins_wanted")),
             gr.update(visible=not ready),
             gr.update(choices=parts, value="train"),
             gr.update(choices=dataset.pairs["agency"].dropna().unique().tolist(), value=[]),
@@ -89,7 +92,7 @@ def create_splits_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         split = current_split(backend)
         written = backend.save_splits(current(backend)[0], split, _fresh_folder())
-        gr.Info(say(language, "saved"))
+        inform(say(language, "saved"))
         return gr.update(value=[str(path) for path in written], visible=True)
 
     redrawn = gr.on(
@@ -104,10 +107,11 @@ def create_splits_tab(frame: Frame) -> None:
 
 
 def _rows(backend: Backend, part: str | None) -> pd.DataFrame:
-    dataset, choices = current(backend)
-    if not backend.finds_twins_quickly(dataset):
+    dataset, _ = current(backend)
+    try:
+        parts = current_split(backend).parts
+    except (TwinsWanted, EmptySplit):  # said above the list
         return dataset.pairs.iloc[:0]
-    parts = backend.split(dataset, choices.split).parts
     return dataset.pairs[(parts == (part or "train")).to_numpy()]
 
 
@@ -117,7 +121,7 @@ def _outcome(language: str, backend: Backend) -> str:
         (name, f"{label(language, f'part_{name}')} {count(language, size)}", size)
         for name, size in split.sizes.items()
     ]
-    told = say(
+    leaked = say(
         language,
         f"leaks_{split.settings.mode}",
         leaks=count(language, split.leaks),
@@ -127,7 +131,7 @@ def _outcome(language: str, backend: Backend) -> str:
     limits = say(language, "thresholds", jaccard=decimal(language, JACCARD, 1), words=SHINGLE_WORDS)
     return (
         html.bar(sizes)
-        + html.note(told)
+        + html.note(leaked)
         + html.note(limits, "faint")
         + _examples(language, backend, split)
     )

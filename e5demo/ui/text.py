@@ -76,7 +76,7 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "mode_notebook": ("Notebook : comme l’original", "Notebook: as in the original"),
     "test_share": ("Part de test", "Test share"),
-    "validation_share": ("Validation, du reste", "Validation, of the rest"),
+    "validation_share": ("Validation (du reste)", "Validation (of the rest)"),
     "seed": ("Graine", "Seed"),
     "split_button": ("Découper", "Split"),
     "which_split": ("Parcourir", "Browse"),
@@ -91,7 +91,6 @@ STATIC: dict[str, tuple[str, str]] = {
         "Posez la même question à plusieurs moteurs et comparez leurs réponses.",
         "Ask several retrievers the same question and compare their answers.",
     ),
-    "query": ("Requête", "Query"),
     "query_hint": ("Un titre, ou quelques mots", "A headline, or a few words"),
     "search_button": ("Chercher", "Search"),
     "retrievers": ("Moteurs", "Retrievers"),
@@ -145,17 +144,16 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "{count} unreadable lines were skipped.",
     ),
     "tabulation": ("tabulation", "tab"),
-    "rule_kept": ("{count} paires", "{count} pairs"),
-    "rule_missing": ("{count} sans titre ou article", "{count} lack title or article"),
+    "rule_kept": ("Paires : {count}", "Pairs: {count}"),
+    "rule_missing": ("Sans titre ou article : {count}", "No title or article: {count}"),
     "rule_short_query": (
-        "{count} titres de 10 caractères ou moins",
-        "{count} titles of 10 characters or fewer",
+        "Titre de 10 caractères ou moins : {count}",
+        "Title of 10 characters or fewer: {count}",
     ),
     "rule_short_passage": (
-        "{count} articles de 20 caractères ou moins",
-        "{count} articles of 20 characters or fewer",
+        "Article de 20 caractères ou moins : {count}",
+        "Article of 20 characters or fewer: {count}",
     ),
-    "none": ("—", "—"),
     "unchanged": ("(aucune)", "(none)"),
     "page_of": ("{first}–{last} sur {total}", "{first}–{last} of {total}"),
     "no_rows": (
@@ -199,7 +197,6 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Les doublons sont en cours de recherche : la barre latérale dit où cela en est.",
         "Duplicates are being looked for: the sidebar says how far it is.",
     ),
-    "split_sizes": ("Répartition des paires", "How the pairs are divided"),
     "leaks_grouped": (
         "Le groupement évite {avoided} fuites : sans lui, {plain} paires de validation et de test "
         "auraient leur double dans l’entraînement ; il en reste {leaks}.",
@@ -269,8 +266,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "BM25 takes a second, E5 the time to encode.",
     ),
     "compare_same": (
-        "{count} mesures sur les mêmes {queries} titres et {passages} articles.",
-        "{count} measurements on the same {queries} headlines and {passages} articles.",
+        "Mesuré sur les mêmes titres ({queries}) et articles ({passages}) : {count}.",
+        "Measured on the same headlines ({queries}) and articles ({passages}): {count}.",
     ),
     "compare_sampled": (
         "Chaque tableau compare ce qui a été mesuré sur les mêmes titres et articles.",
@@ -288,7 +285,6 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "short_tuned": ("affinés", "tuned"),
     "head_seconds": ("Durée", "Time"),
     "chart_metrics": ("Scores moyens", "Mean scores"),
-    "best_of_column": ("meilleur de la colonne", "best of its column"),
     "weights_hub": ("poids originaux", "original weights"),
     "weights_local": ("dossier local", "local folder"),
     "weights_bundled-4bit": ("copie 4 bits", "4-bit copy"),
@@ -301,7 +297,6 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "side_split": ("split {mode}, graine {seed}", "{mode} split, seed {seed}"),
     "mode_grouped": ("groupé", "grouped"),
     "mode_notebook": ("notebook", "notebook"),
-    "model_absent": ("pas encore chargé", "not loaded yet"),
     "model_starting": ("se charge…", "loading…"),
     "model_ready": ("prêt", "ready"),
     "no_job": ("Aucune tâche en cours.", "No job is running."),
@@ -313,12 +308,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "state_stalled": ("sans nouvelle depuis deux minutes", "silent for two minutes"),
     "stage_encode": ("encodage", "encoding"),
     "stage_twins": ("doublons", "duplicates"),
-    "others_before": ("{count} autres avant", "{count} others first"),
     "job_evaluate": ("Évaluer {name}", "Evaluate {name}"),
     "job_encode": ("Encoder {name}", "Encode {name}"),
     "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
     "deleted": ("{name} est supprimé.", "{name} is deleted."),
-    "loaded": ("{name} : {pairs} paires.", "{name}: {pairs} pairs."),
     "refused": ("Impossible ainsi", "Not like this"),
     "megabytes": ("{count} Mo", "{count} MB"),
 }
@@ -391,14 +384,20 @@ FRENCH_ERRORS: dict[str, str] = {
 
 # What pydantic finds wrong with a setting, by its name for the kind of error.
 FRENCH_MISTAKES: dict[str, str] = {
-    "greater_than": "doit être plus grand que {gt}",
+    "extra_forbidden": "n’est pas un réglage connu",
+    "finite_number": "doit être un nombre fini",
+    "float_parsing": "doit être un nombre",
+    "float_type": "doit être un nombre",
+    "greater_than": "doit être plus grand que {gt:.10g}",
     "greater_than_equal": "doit être au moins {ge}",
-    "less_than": "doit être plus petit que {lt}",
-    "less_than_equal": "doit être au plus {le}",
+    "int_from_float": "doit être un nombre entier",
     "int_parsing": "doit être un nombre entier",
     "int_type": "doit être un nombre entier",
-    "float_type": "doit être un nombre",
+    "less_than": "doit être plus petit que {lt:.10g}",
+    "less_than_equal": "doit être au plus {le}",
+    "literal_error": "n’est pas un choix possible ({expected})",
     "too_short": "ne doit pas être vide",
+    "tuple_type": "doit être une suite de nombres",
 }
 
 
@@ -417,7 +416,7 @@ def explain(language: str, error: E5DemoError) -> str:
     if _known(language) == "en":
         return str(error)
     values = error.values
-    if isinstance(error, BadSetting):
+    if isinstance(error, BadSetting) and values["mistakes"]:
         problems = (
             f"{name} = {value!r} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
             for name, value, kind, bounds in values["mistakes"]

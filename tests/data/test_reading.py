@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from e5demo.data.reading import CsvFormat, guess_columns, read_table
+from e5demo.data.reading import CsvFormat, guess_columns, preview, read_table
 from e5demo.errors import (
     EmptyFile,
     FileMissing,
@@ -112,3 +112,38 @@ def test_columns_are_guessed_by_name_and_can_be_chosen(tmp_path):
     assert (table.columns.query, table.columns.passage) == ("c", "a")
     with pytest.raises(MissingColumns, match="zut"):
         read_table(path, columns={"query": "zut", "passage": "a"})
+
+
+def test_a_preview_is_the_first_rows_whatever_the_columns_are_called(tmp_path):
+    rows = "".join(f"é{i};b,{i}\n" for i in range(7))
+    path = write(tmp_path / "n.csv", "a;b\n" + rows, "cp1252")
+    found, head = preview(path)
+    assert found == CsvFormat(";", "cp1252")
+    assert list(head.columns) == ["a", "b"]
+    assert head["a"].tolist() == ["é0", "é1", "é2", "é3", "é4"]
+    assert len(preview(path, rows=2)[1]) == 2
+
+
+def test_a_preview_obeys_and_may_have_one_column_but_refuses_an_empty_file(tmp_path):
+    path = write(tmp_path / "n.csv", "a;b\né;è\n")
+    found, head = preview(path, delimiter=",", encoding="cp1252")
+    assert found == CsvFormat(",", "cp1252")
+    assert head.to_dict("list") == {"a;b": ["Ã©;Ã¨"]}
+    with pytest.raises(UndecodableText):
+        preview(write(tmp_path / "n.csv", "a;b\né;è\n", "cp1252"), encoding="utf-8")
+    with pytest.raises(EmptyFile):
+        preview(write(tmp_path / "n.csv", ""))
+
+
+def test_a_first_row_longer_than_the_header_is_skipped_and_counted(tmp_path):
+    path = write(tmp_path / "n.csv", "title,text\na,b,extra\nc,d\ne,f,g,h\ni,j,\n")
+    table = read_table(path)
+    assert table.frame["title"].tolist() == ["c", "i"]
+    assert table.bad_lines == 2
+
+
+def test_headers_that_differ_by_spaces_stay_apart(tmp_path):
+    path = write(tmp_path / "n.csv", "Titre, Titre,Contenu\na,b,c\n")
+    table = read_table(path)
+    assert list(table.frame.columns) == ["Titre", "Titre (2)", "Contenu"]
+    assert table.columns.query == "Titre"

@@ -5,7 +5,7 @@ from sklearn.model_selection import train_test_split
 
 from e5demo.config import SplitSettings
 from e5demo.data.duplicates import families
-from e5demo.data.splits import draw_plain, leaking, make_split
+from e5demo.data.splits import Leak, draw_plain, leak_examples, leaking, make_split
 from e5demo.errors import BadSetting, EmptySplit
 
 
@@ -43,6 +43,24 @@ def test_leaks_by_hand():
     )
     parts = pd.Series(["train", "test", "test", "validation", "validation"])
     assert leaking(keys, parts).tolist() == [False, True, False, True, False]
+
+
+def test_a_leak_is_shown_beside_the_train_pair_that_it_repeats():
+    keys, pairs = unrelated(20), pd.DataFrame({"query": [f"Titre {i}" for i in range(20)]})
+    parts = draw_plain(20, SplitSettings())
+    assert leak_examples(pairs, keys, SplitSettings()) == []
+    train, test = (parts.index[parts == name] for name in ("train", "test"))
+    validation = parts.index[parts == "validation"][0]
+    keys.loc[test[0], "title"] = train[3]
+    keys.loc[validation, "near"] = train[5]
+    keys.loc[test[1], "passage"] = test[2]  # twins outside train are no leak
+    by_row = {
+        test[0]: Leak("test", f"Titre {test[0]}", f"Titre {train[3]}"),
+        validation: Leak("validation", f"Titre {validation}", f"Titre {train[5]}"),
+    }
+    expected = [by_row[row] for row in sorted(by_row)]
+    assert leak_examples(pairs, keys, SplitSettings(mode="grouped")) == expected
+    assert leak_examples(pairs, keys, SplitSettings(), limit=1) == expected[:1]
 
 
 def test_the_same_seed_gives_the_same_split_and_another_does_not():
