@@ -33,6 +33,7 @@ def main() -> None:
         allowed_paths=[str(downloads())],
         max_file_size=MAX_UPLOAD,
         footer_links=[],
+        run_history=False,
         ssr_mode=False,
         quiet=False,
     )

@@ -51,6 +51,7 @@ from e5demo.workspace import (
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
 QUICK_PAIRS = 6_000  # so many are searched for twins while a person waits: about 3 seconds
+LONGEST_ID = 100  # more is no id, and no file name on some systems
 KEPT_DATASETS = 4
 KEPT_CORPORA = 8
 KEPT_VISITORS = 64
@@ -99,7 +100,8 @@ class Backend:
         self._splits: LRUCache = LRUCache(KEPT_CORPORA)
         self._corpora: LRUCache = LRUCache(KEPT_CORPORA)
         self._dataset_ready, self._split_ready = Condition(), Condition()
-        self._corpus_ready = Condition()
+        self._split_rows: LRUCache = LRUCache(KEPT_CORPORA)
+        self._corpus_ready, self._rows_ready = Condition(), Condition()
 
     # --- data sets ---------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ class Backend:
     @cachedmethod(lambda self: self._datasets, condition=lambda self: self._dataset_ready)
     def dataset(self, dataset_id: str) -> Dataset:
         """Raises UnknownDataset."""
-        if Path(dataset_id).name != dataset_id:
+        if Path(dataset_id).name != dataset_id or len(dataset_id) > LONGEST_ID:
             raise UnknownDataset(dataset=dataset_id)
         for place in (Workspace.shared(), self.workspace):
             if (place.datasets / dataset_id).is_dir():
@@ -191,6 +193,15 @@ class Backend:
         """Raises EmptySplit. The first time it looks for twins, which may take a minute."""
         return make_split(dataset.twins(progress), settings)
 
+    @cachedmethod(
+        lambda self: self._split_rows,
+        key=lambda self, dataset, settings, part: (dataset.id, settings, part),
+        condition=lambda self: self._rows_ready,
+    )
+    def split_rows(self, dataset: Dataset, settings: SplitSettings, part: str) -> pd.DataFrame:
+        """The pairs of one split: one table each, so that its plain text is made once."""
+        return dataset.pairs[(self.split(dataset, settings).parts == part).to_numpy()]
+
     def leak_examples(self, dataset: Dataset, settings: SplitSettings) -> list[Leak]:
         return leak_examples(dataset.pairs, dataset.twins(), settings)
 
@@ -198,7 +209,7 @@ class Backend:
         """The recipe's three CSVs (`question,answer`) and Parquet with ids and all columns."""
         written = []
         for name in SPLITS:
-            rows = dataset.pairs[(split.parts == name).to_numpy()]
+            rows = self.split_rows(dataset, split.settings, name)
             stem = folder / ("val_pairs" if name == "validation" else f"{name}_pairs")
             named = rows[["query", "passage"]].set_axis(["question", "answer"], axis=1)
             write_csv(stem.with_suffix(".csv"), named)

@@ -17,7 +17,7 @@ from typing import Any
 
 from e5demo import workspace
 from e5demo.config import EvaluationSettings, SplitSettings
-from e5demo.errors import E5DemoError
+from e5demo.errors import E5DemoError, FolderNotWritable
 from e5demo.jobs import Progress, Reporter
 
 OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -54,7 +54,10 @@ def prepare(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     dataset = backend.resolve(options.csv)
     split = backend.split(dataset, _split_settings(options), progress)
     if options.out:
-        backend.save_splits(dataset, split, Path(options.out))
+        try:
+            backend.save_splits(dataset, split, Path(options.out))
+        except OSError as error:
+            raise FolderNotWritable(folder=options.out, reason=error.strerror) from error
     return {
         "dataset": dataset.id,
         "rows": dataset.rows,
@@ -72,7 +75,7 @@ def evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         max_length=options.max_length,
         limit_queries=options.limit_queries,
         seed=options.seed,
-        **({"cutoffs": options.cutoffs} if options.cutoffs else {}),
+        **({"cutoffs": options.cutoffs.split(",")} if options.cutoffs is not None else {}),
     )
     backend = _backend()
     dataset = backend.resolve(options.csv)
@@ -182,13 +185,9 @@ def _readable(answer: Any, indent: str = "") -> str:
 
 
 def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)
-
-
-def _cutoffs(text: str) -> tuple[int, ...]:
-    return tuple(sorted({int(part) for part in text.split(",")}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -218,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("evaluate", evaluate, "score a retriever on the test queries", data, texts)
     added.add_argument("--retriever", required=True, help="bm25, baseline or fusion")
     added.add_argument("--limit-queries", type=int, metavar="N", help="a sample drawn by --seed")
-    added.add_argument("--cutoffs", type=_cutoffs, metavar="K,K", help="default 1,5,10")
+    added.add_argument("--cutoffs", metavar="K,K", help="default 1,5,10")
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")

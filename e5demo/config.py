@@ -28,7 +28,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             found = [
                 (".".join(map(str, e["loc"])), e["input"], e["type"], e.get("ctx", {}), e["msg"])
-                for e in error.errors()
+                for e in _innermost(error.errors())
             ]
             problems = "; ".join(f"{name} = {value!r}: {told}" for name, value, *_, told in found)
             mistakes = [mistake[:-1] for mistake in found]
@@ -63,3 +63,13 @@ class EvaluationSettings(Settings):
     max_length: int = Field(512, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)
     seed: int = Field(42, ge=0, lt=2**32)
+
+
+def _innermost(errors: list[Any]) -> list[Any]:
+    """Less the complaints about a whole of which a part is already complained about."""
+    places = [e["loc"] for e in errors]
+    return [
+        e
+        for e in errors
+        if not any(len(p) > len(e["loc"]) and p[: len(e["loc"])] == e["loc"] for p in places)
+    ]

@@ -107,6 +107,14 @@ class UnknownRetriever(E5DemoError):
     sentence = "There is no retriever {retriever}: use {known}."
 
 
+class NoRetriever(E5DemoError):
+    sentence = "No retriever is chosen: tick one at least."
+
+
+class FolderNotWritable(E5DemoError):
+    sentence = "{folder} cannot be written ({reason}): choose another folder."
+
+
 class UnknownDataset(E5DemoError):
     sentence = "There is no data set {dataset}: load its CSV again."
 

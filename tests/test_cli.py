@@ -253,7 +253,7 @@ MISTAKES = {
     ),
     "bad cutoff": (
         lambda folder: ["evaluate", good(folder), "--retriever", "bm25", "--cutoffs", "0,5"],
-        "cutoffs.0 = 0",
+        "cutoffs.0 = '0'",
     ),
     "unknown retriever": (
         lambda folder: ["evaluate", good(folder), "--retriever", "tfidf"],

@@ -171,7 +171,11 @@ def choose_columns(
 
 
 def _open(path: Path) -> BinaryIO:
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # a name too long for the system
+        found = False
+    if not found:
         raise FileMissing(path=path)
     return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 

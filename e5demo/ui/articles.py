@@ -16,7 +16,7 @@ from e5demo.ui.frame import LIGHT, Frame
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, say
 
-DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+DAY = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 # Which rows: called with the backend and what the caller's own inputs hold.
 Source = Callable[..., pd.DataFrame]
 
@@ -96,7 +96,15 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
         return turned
 
     inputs = [*frame.who, *own, *filters]
-    changes = [agency.input, since.submit, until.submit, order.input, text.submit]
+    changes = [
+        agency.input,
+        since.submit,
+        since.blur,
+        until.submit,
+        until.blur,
+        order.input,
+        text.submit,
+    ]
     gr.on(changes, first_page, inputs, shown, **LIGHT)
     gr.on([text.change], first_page, inputs, shown, trigger_mode="always_last", **LIGHT)
     paged = [*frame.who, number, *own, *filters]

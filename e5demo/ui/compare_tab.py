@@ -8,6 +8,7 @@ import gradio as gr
 from e5demo import figures
 from e5demo.backend import Backend
 from e5demo.config import EvaluationSettings
+from e5demo.errors import NoRetriever
 from e5demo.evaluation.experiments import Experiment
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.ui import html
@@ -29,7 +30,7 @@ def create_compare_tab(frame: Frame) -> None:
         length = gr.Dropdown(
             label=t("max_length"), choices=[64, 128, 256, 512], value=512, min_width=110
         )
-        limit = gr.Number(label=t("limit"), precision=0, minimum=0, value=0, min_width=110)
+        limit = gr.Number(label=t("limit"), precision=0, value=0, min_width=110)
         cutoffs = gr.Textbox(label=t("cutoffs"), value="1, 5, 10", max_lines=1, min_width=110)
         evaluate = gr.Button(t("evaluate_button"), variant="primary", min_width=110)
     queued = gr.HTML()
@@ -63,6 +64,8 @@ def create_compare_tab(frame: Frame) -> None:
         queries: int,
         ks: str,
     ) -> Any:
+        if not names:
+            raise NoRetriever
         backend = frame.backend(visitor)
         dataset, _ = current(backend)
         settings = EvaluationSettings.checked(

@@ -59,7 +59,19 @@ def create_data_tab(frame: Frame) -> None:
             twins = gr.HTML()
 
     read_as = [delimiter, encoding, *columns]
-    shown = [dataset, about, rule, browser.agency, fields, *plots, twins, source, *read_as, head]
+    shown = [
+        dataset,
+        delete,
+        about,
+        rule,
+        browser.agency,
+        fields,
+        *plots,
+        twins,
+        source,
+        *read_as,
+        head,
+    ]
 
     @guarded
     def render(visitor: str | None, language: str) -> Any:
@@ -68,6 +80,7 @@ def create_data_tab(frame: Frame) -> None:
         names = [(_name(language, d), d.id) for d in backend.datasets()]
         return (
             gr.update(choices=names, value=chosen.id),
+            gr.update(visible=not chosen.is_sample),
             html.note(_about(language, chosen)),
             gr.update(choices=_funnel(language, chosen), value="kept"),
             gr.update(choices=agencies(chosen.pairs), value=[]),

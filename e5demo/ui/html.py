@@ -56,17 +56,17 @@ def column(language: str, found: Column, name: str, gold: set[str], k: int) -> s
     elif gold and found.hits:
         place = note(say(language, "gold_beyond", depth=count(language, len(found.hits))))
     return (
-        f'<section class="column kind-{found.retriever}">'
+        f'<section class="answer kind-{found.retriever}">'
         f"<h3>{escape(name)}<small>{took}</small></h3>{place}{body}</section>"
     )
 
 
 def waiting_column(retriever: str, name: str, text: str) -> str:
-    return f'<section class="column kind-{retriever}"><h3>{escape(name)}</h3>{note(text)}</section>'
+    return f'<section class="answer kind-{retriever}"><h3>{escape(name)}</h3>{note(text)}</section>'
 
 
 def columns(parts: Sequence[str]) -> str:
-    return f'<div class="columns" style="--columns: {len(parts)}">{"".join(parts)}</div>'
+    return f'<div class="answers" style="--columns: {len(parts)}">{"".join(parts)}</div>'
 
 
 def bar(parts: Sequence[tuple[str, str, int]]) -> str:

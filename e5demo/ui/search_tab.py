@@ -8,7 +8,7 @@ import gradio as gr
 from e5demo.backend import Backend, Column
 from e5demo.config import CorpusKind
 from e5demo.data.corpus import Corpus
-from e5demo.errors import EmptyQuery
+from e5demo.errors import EmptyQuery, NoRetriever
 from e5demo.retrieval.engine import DENSE, RETRIEVERS
 from e5demo.ui import html
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, corpus_in_use, current
@@ -73,10 +73,12 @@ def create_search_tab(frame: Frame) -> None:
         """Each column as it is ready; BM25 does not wait for the model."""
         if not text.strip():
             raise EmptyQuery
+        if not names:
+            raise NoRetriever
         backend = frame.backend(visitor)
         corpus = corpus_in_use(backend, which)
         gold = backend.gold(current(backend)[0], corpus, text)
-        wanted = [name for name in RETRIEVERS if name in names] or ["bm25"]
+        wanted = [name for name in RETRIEVERS if name in names]
         labels = html.retriever_names(language)
         wait = say(language, "searching" if frame.backends.model_ready else "model_loading")
         parts = {name: html.waiting_column(name, labels[name], wait) for name in wanted}
@@ -142,7 +144,7 @@ def _summary(language: str, found: list[Column], gold: set[str], k: int) -> str:
     told = []
     if gold:
         told.append(say(language, "same_title"))
-    if len(found) == 2:
+    if len(found) == 2 and all(column.hits for column in found):
         left, right = ({hit.passage_id for hit in column.hits[:k]} for column in found)
         shared = count(language, len(left & right))
         told.append(say(language, "in_common", count=shared, k=count(language, k)))

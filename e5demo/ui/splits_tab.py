@@ -13,6 +13,7 @@ import pandas as pd
 from e5demo.backend import Backend
 from e5demo.config import SplitSettings
 from e5demo.data.duplicates import JACCARD, SHINGLE_WORDS
+from e5demo.data.profile import agencies
 from e5demo.data.splits import SPLITS, Split
 from e5demo.errors import EmptySplit, TwinsWanted
 from e5demo.ui import html
@@ -30,13 +31,9 @@ def create_splits_tab(frame: Frame) -> None:
     gr.Markdown(t("splits_intro"), elem_classes="intro")
     with gr.Row(elem_classes="settings"):
         mode = gr.Radio(label=t("mode"), choices=[], scale=3, min_width=260)
-        test_share = gr.Number(
-            label=t("test_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=150
-        )
-        validation_share = gr.Number(
-            label=t("validation_share"), minimum=0.01, maximum=0.9, step=0.01, min_width=150
-        )
-        seed = gr.Number(label=t("seed"), precision=0, minimum=0, min_width=90)
+        test_share = gr.Number(label=t("test_share"), step=0.01, min_width=150)
+        validation_share = gr.Number(label=t("validation_share"), step=0.01, min_width=150)
+        seed = gr.Number(label=t("seed"), precision=0, min_width=90)
         divide = gr.Button(t("split_button"), variant="primary", min_width=110)
     outcome = gr.HTML()
     find_twins = gr.Button(t("find_twins"), visible=False)
@@ -66,7 +63,7 @@ def create_splits_tab(frame: Frame) -> None:
             else html.note(say(language, "twins_wanted")),
             gr.update(visible=not ready),
             gr.update(choices=parts, value="train"),
-            gr.update(choices=dataset.pairs["agency"].dropna().unique().tolist(), value=[]),
+            gr.update(choices=agencies(dataset.pairs), value=[]),
             gr.update(visible=False),
         )
 
@@ -107,12 +104,12 @@ def create_splits_tab(frame: Frame) -> None:
 
 
 def _rows(backend: Backend, part: str | None) -> pd.DataFrame:
-    dataset, _ = current(backend)
+    dataset, choices = current(backend)
     try:
-        parts = current_split(backend).parts
+        backend.quick_split(dataset, choices.split)
     except (TwinsWanted, EmptySplit):  # said above the list
         return dataset.pairs.iloc[:0]
-    return dataset.pairs[(parts == (part or "train")).to_numpy()]
+    return backend.split_rows(dataset, choices.split, part or "train")
 
 
 def _outcome(language: str, backend: Backend) -> str:

@@ -364,6 +364,10 @@ FRENCH_ERRORS: dict[str, str] = {
         "Le modèle n’a pas pu être chargé ({reason}) : voyez le journal du serveur, puis relancez."
     ),
     "UnknownRetriever": "Il n’y a pas de moteur {retriever} : prenez {known}.",
+    "NoRetriever": "Aucun moteur n’est choisi : cochez-en au moins un.",
+    "FolderNotWritable": (
+        "Impossible d’écrire dans {folder} ({reason}) : choisissez un autre dossier."
+    ),
     "UnknownDataset": "Il n’y a pas de jeu {dataset} : rechargez son CSV.",
     "UnknownExperiment": "Il n’y a pas d’expérience {experiment} : évaluez d’abord.",
     "EmptyQuery": "La requête est vide : tapez un titre ou quelques mots.",
@@ -418,11 +422,18 @@ def explain(language: str, error: E5DemoError) -> str:
     values = error.values
     if isinstance(error, BadSetting) and values["mistakes"]:
         problems = (
-            f"{name} = {value!r} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
+            f"{_setting(name)} = {value!r} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
             for name, value, kind, bounds in values["mistakes"]
         )
         values = {"problems": " ; ".join(problems)}
     return FRENCH_ERRORS[type(error).__name__].format(**values)
+
+
+def _setting(name: str) -> str:
+    """The label that the page gives a setting; 'cutoffs.0' is the first of the cutoffs."""
+    name = name.split(".")[0]
+    key = {"limit_queries": "limit"}.get(name, name)
+    return label("fr", key) if key in STATIC else name
 
 
 def count(language: str, number: float) -> str:

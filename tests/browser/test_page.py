@@ -81,7 +81,7 @@ def test_a_title_of_the_data_has_its_article_marked(app, visit):
         "Une baleine égarée dans le port de Saint-Nazaire"
     )
     page.get_by_role("button", name="Chercher").click()
-    expect(page.locator(".column .gold mark")).to_have_count(3)
+    expect(page.locator(".answer .gold mark")).to_have_count(3)
     expect(page.locator(".kind-fusion")).to_contain_text("Article visé : rang 1.")
 
 

@@ -202,6 +202,18 @@ def test_an_error_is_explained_by_its_own_class():
     assert explain("", error) == explain("en", error)
 
 
+ON_THE_PAGE = {
+    "mode": "Découpage",
+    "test_share": "Part de test",
+    "validation_share": "Validation (du reste)",
+    "seed": "Graine",
+    "corpus": "Chercher dans",
+    "max_length": "Tokens lus",
+    "limit_queries": "Requêtes (0 : toutes)",
+    "cutoffs": "Seuils k",
+}
+
+
 @pytest.mark.parametrize(
     ("settings", "name", "value", "told"),
     [
@@ -228,21 +240,22 @@ def test_an_error_is_explained_by_its_own_class():
 def test_a_bad_setting_is_explained_in_french(settings, name, value, told):
     with pytest.raises(BadSetting) as caught:
         settings.checked(**{name: value})
-    assert explain("fr", caught.value) == f"Réglage refusé : {name} = {told}"
+    shown = ON_THE_PAGE.get(name, name)
+    assert explain("fr", caught.value) == f"Réglage refusé : {shown} = {told}"
 
 
-def test_all_bad_settings_are_explained_at_once_and_one_of_a_list_by_its_place():
+def test_all_bad_settings_are_explained_at_once_by_the_labels_of_the_page():
     with pytest.raises(BadSetting) as caught:
         SplitSettings.checked(test_share=2, seed=-1)
     assert explain("fr", caught.value) == (
-        "Réglage refusé : test_share = 2 doit être plus petit que 1 ; seed = -1 doit être au moins "
-        "0"
+        "Réglage refusé : Part de test = 2 doit être plus petit que 1 ; Graine = -1 doit être au "
+        "moins 0"
     )
     with pytest.raises(BadSetting) as caught:
         EvaluationSettings.checked(cutoffs=["1", "dix", "0"])
     told = explain("fr", caught.value)
-    assert "cutoffs.1 = 'dix' doit être un nombre entier" in told
-    assert "cutoffs.2 = '0' doit être au moins 1" in told
+    assert "Seuils k = 'dix' doit être un nombre entier" in told
+    assert "Seuils k = '0' doit être au moins 1" in told
 
 
 def test_what_is_no_yaml_is_explained_too(tmp_path):
