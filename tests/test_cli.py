@@ -288,7 +288,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(capsys, tmp_path, mistake):
         ["zut"],
         ["evaluate", "x.csv"],
         ["prepare", "x.csv", "--seed", "un"],
-        ["evaluate", "x.csv", "--retriever", "bm25", "--cutoffs", "a,b"],
         ["search", "x.csv", "neige", "--retriever", "bm25", "--k", "0"],
     ],
 )
