@@ -61,8 +61,8 @@ def _styled(figure: go.Figure, title: str) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 48, "r": 12, "t": 44, "b": 44},
-        height=300,
-        legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"},
+        height=320,
+        legend={"orientation": "h", "y": -0.25, "x": 0},
     )
     figure.update_xaxes(gridcolor=RULE, zeroline=False, linecolor=RULE)
     return figure.update_yaxes(gridcolor=RULE, zeroline=False)

@@ -116,7 +116,6 @@ def _tables(language: str, groups: list[list[Experiment]]) -> str:
                 say(
                     language,
                     "compare_same",
-                    count=count(language, len(group)),
                     queries=count(language, first.queries),
                     passages=count(language, first.passages),
                 ),

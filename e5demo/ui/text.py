@@ -266,8 +266,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "BM25 takes a second, E5 the time to encode.",
     ),
     "compare_same": (
-        "Mesuré sur les mêmes titres ({queries}) et articles ({passages}) : {count}.",
-        "Measured on the same headlines ({queries}) and articles ({passages}): {count}.",
+        "Mêmes titres de test ({queries}) et mêmes articles ({passages}) à chaque ligne.",
+        "The same test headlines ({queries}) and the same articles ({passages}) in each row.",
     ),
     "compare_sampled": (
         "Chaque tableau compare ce qui a été mesuré sur les mêmes titres et articles.",
