@@ -52,6 +52,7 @@ from e5demo.workspace import (
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
 QUICK_PAIRS = 6_000  # so many are searched for twins while a person waits: about 3 seconds
 LONGEST_ID = 100  # more is no id, and no file name on some systems
+KEPT_UPLOAD_SECONDS = 24 * 3600
 KEPT_DATASETS = 4
 KEPT_CORPORA = 8
 KEPT_VISITORS = 64
@@ -115,8 +116,13 @@ class Backend:
         own = list_datasets(self.workspace.datasets)
         return [*(dataset for dataset in own if dataset.id != sample.id), sample]
 
+    def source_of(self, dataset: Dataset) -> Path:
+        """The CSV that it was read from, if it is still there."""
+        return SAMPLE if dataset.is_sample else Path(dataset.source)
+
     def keep_upload(self, path: Path) -> Path:
         """A copy under its content's hash: the page's own temporary files are swept by age."""
+        self._sweep_uploads()
         with path.open("rb") as file:
             digest = xxhash.xxh3_64()
             while chunk := file.read(1 << 24):
@@ -126,6 +132,13 @@ class Backend:
             with path.open("rb") as source, draft_file(kept) as copy:
                 shutil.copyfileobj(source, copy)
         return kept
+
+    def _sweep_uploads(self) -> None:
+        """Files that became no data set go after a day."""
+        used = {Path(dataset.source).parent for dataset in list_datasets(self.workspace.datasets)}
+        for folder in self.workspace.uploads.glob("[!.]*"):
+            if folder not in used and time.time() - folder.stat().st_mtime > KEPT_UPLOAD_SECONDS:
+                remove_folder(folder)
 
     def import_csv(self, path: Path, **read_as: Any) -> Dataset:
         """A CSV as a data set; `read_as` are `reading.read_table`'s overrides."""
@@ -168,8 +181,9 @@ class Backend:
         try:
             kept = read_json(self.workspace.choices)
             split = SplitSettings.checked(**kept["split"])
-            return Choices(self.dataset(kept["dataset"]).id, split, kept["max_length"])
-        except (FileNotFoundError, KeyError, ValueError, E5DemoError):
+            length = EvaluationSettings.checked(max_length=kept["max_length"]).max_length
+            return Choices(self.dataset(kept["dataset"]).id, split, length)
+        except (FileNotFoundError, KeyError, TypeError, ValueError, E5DemoError):
             return Choices(self.sample().id, SplitSettings())
 
     def choose(self, choices: Choices) -> None:

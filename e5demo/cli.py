@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from e5demo import workspace
 from e5demo.config import EvaluationSettings, SplitSettings
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # a library's chatter is not our JSON
             answer = options.run(options, reporter or TerminalProgress())
     except E5DemoError as error:
-        return _ended(reporter, MISTAKE, str(error))
+        values = {name: str(value) for name, value in error.values.items()}
+        return _ended(reporter, MISTAKE, str(error), error=type(error).__name__, values=values)
     except KeyboardInterrupt:
         return _ended(reporter, INTERRUPTED, "Interrupted.")
     except Exception as error:
@@ -162,10 +163,10 @@ def _split_settings(options: argparse.Namespace) -> SplitSettings:
     )
 
 
-def _ended(reporter: Reporter | None, code: int, message: str) -> int:
+def _ended(reporter: Reporter | None, code: int, message: str, **mistake: Any) -> int:
     print(message, file=sys.stderr)
     if reporter:
-        reporter.end("cancelled" if code == INTERRUPTED else "failed", message)
+        reporter.end("cancelled" if code == INTERRUPTED else "failed", message, **mistake)
     return code
 
 
@@ -190,20 +191,27 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m e5demo", description=__doc__)
+class Parser(argparse.ArgumentParser):
+    """A mistyped command is one sentence, as other mistakes are."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MISTAKE, f"{self.prog}: {message} (--help tells more)\n")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m e5demo", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
     common.add_argument("--model", metavar="FOLDER", help="use this sentence-transformers folder")
-    data = argparse.ArgumentParser(add_help=False)
+    data = Parser(add_help=False)
     defaults = SplitSettings()
     data.add_argument("csv", metavar="CSV", help="a .csv or .csv.gz, or a data set's id")
     data.add_argument("--split", choices=["notebook", "grouped"], default=defaults.mode)
     data.add_argument("--test-share", type=float, default=defaults.test_share)
     data.add_argument("--validation-share", type=float, default=defaults.validation_share)
     data.add_argument("--seed", type=int, default=defaults.seed)
-    texts = argparse.ArgumentParser(add_help=False)
+    texts = Parser(add_help=False)
     texts.add_argument("--corpus", choices=["test", "all"], default="test")
     texts.add_argument("--max-length", type=int, default=512, help="tokens, at most 512")
 

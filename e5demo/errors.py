@@ -16,6 +16,11 @@ class E5DemoError(Exception):
         super().__init__(self.sentence.format(**values))
 
 
+def restored(name: str, values: dict[str, Any]) -> E5DemoError:
+    """The mistake of that class again, from what a job's file says of it."""
+    return globals()[name](**values)
+
+
 class FileMissing(E5DemoError):
     sentence = "There is no file {path}: check the path."
 
@@ -42,6 +47,13 @@ class MarkupFile(NotACsv):
     )
 
 
+class LongRows(E5DemoError):
+    sentence = (
+        "All {count} rows of {name} have more fields than its header: "
+        "put texts that hold the delimiter in quotes."
+    )
+
+
 class OneColumn(E5DemoError):
     sentence = (
         "{name} has a single column ({column}): a title column and an article column are needed. "
@@ -54,7 +66,7 @@ class MissingColumns(E5DemoError):
 
 
 class UnknownEncoding(E5DemoError):
-    sentence = "The encoding {encoding} is unknown: use utf-8, utf-8-sig or cp1252."
+    sentence = "The encoding {encoding} is unknown: use utf-8, utf-8-sig, utf-16 or cp1252."
 
 
 class UndecodableText(E5DemoError):
@@ -75,7 +87,7 @@ class NoPairs(E5DemoError):
 class EmptySplit(E5DemoError):
     sentence = (
         "With {pairs} pairs and these shares the {split} split is empty: "
-        "change the shares or bring more pairs."
+        "change the shares, bring more pairs, or take the notebook's split if all are duplicates."
     )
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -45,7 +45,10 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as its files say at one moment. `seconds_left` is None until it can be told."""
+    """A job as its files say at one moment. `seconds_left` is None until it can be told.
+
+    Where a user's mistake ended it, `error` and `values` make that mistake again.
+    """
 
     id: str
     title: str
@@ -58,6 +61,8 @@ class Job:
     seconds_left: float | None = None
     stalled: bool = False
     message: str | None = None
+    error: str | None = None
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
@@ -214,16 +219,16 @@ class Reporter:
         seen = {"stage": stage, "share": share, "seconds_left": left, "at": now}
         write_json(self.folder / "progress.json", seen)
 
-    def end(self, state: State, message: str | None = None) -> None:
-        _end(self.folder, state, message)
+    def end(self, state: State, message: str | None = None, **mistake: Any) -> None:
+        _end(self.folder, state, message, **mistake)
 
 
 def _interrupt(_number: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _end(folder: Path, state: State, message: str | None = None) -> None:
-    write_json(folder / "ended.json", {"state": state, "message": message})
+def _end(folder: Path, state: State, message: str | None = None, **mistake: Any) -> None:
+    write_json(folder / "ended.json", {"state": state, "message": message, **mistake})
 
 
 def _process(folder: Path) -> psutil.Process | None:

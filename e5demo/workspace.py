@@ -88,7 +88,11 @@ class Workspace:
 
     def size(self) -> int:
         """Bytes of all files in the folder."""
-        return sum(p.stat().st_size for p in self.root.rglob("*") if p.is_file())
+        total = 0
+        for path in self.root.rglob("*"):
+            with suppress(FileNotFoundError):  # a draft renamed since
+                total += path.stat().st_size if path.is_file() else 0
+        return total
 
 
 def new_visitor() -> str:

@@ -331,3 +331,31 @@ def test_warming_up_encodes_the_sample_or_keeps_the_problem(tmp_path):
     backends._warm_up()
     assert not backends.model_ready
     assert isinstance(backends.model_problem, NoWeights)
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', '{"split": "x"}', '{"dataset": 5}'])
+def test_choices_of_any_other_shape_fall_back(backend, text):
+    backend.workspace.choices.parent.mkdir(parents=True, exist_ok=True)
+    backend.workspace.choices.write_text(text)
+    assert backend.choices().dataset == backend.sample().id
+
+
+def test_a_deleted_set_is_not_brought_back_by_what_was_running(backend, dataset, path):
+    assert len(dataset.pairs)  # read before, as the running job has
+    backend.delete_dataset(dataset.id)
+    with pytest.raises(UnknownDataset):
+        dataset.twins()
+    assert not dataset.folder.exists()
+    dataset.folder.mkdir()  # as an older version left it
+    assert backend.import_csv(path).size == dataset.size
+
+
+def test_a_refused_upload_goes_after_a_day(backend, path, monkeypatch):
+    refused = backend.keep_upload(path)
+    monkeypatch.setattr("e5demo.backend.KEPT_UPLOAD_SECONDS", -1)
+    backend.keep_upload(SAMPLE)
+    assert not refused.exists()
+
+
+def test_the_sample_s_file_is_where_the_app_is_now(backend):
+    assert backend.source_of(backend.sample()) == SAMPLE

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from e5demo import jobs as module
+from e5demo.errors import restored
 from e5demo.jobs import Jobs, Reporter
 from e5demo.workspace import Workspace, read_json, remove_folder, write_json
 
@@ -243,3 +244,10 @@ def test_the_child_writes_how_far_it_is_but_not_at_every_step(tmp_path, monkeypa
     assert told() == ("encode", 1.0, 0.0)
     reporter("index", 0, 0)
     assert told() == ("index", 1.0, 0.0)
+
+
+def test_a_mistake_can_be_told_again_in_another_language(jobs, owner):
+    job = jobs.submit(owner, "none", ["prepare", "/none.csv", "--json"])
+    job = wait_until(jobs, job.id, ended)
+    assert job.error == "FileMissing"
+    assert str(restored(job.error, job.values)) == job.message

@@ -17,6 +17,7 @@ from e5demo.errors import (
     BinaryFile,
     EmptyFile,
     FileMissing,
+    LongRows,
     MarkupFile,
     MissingColumns,
     NotACsv,
@@ -27,10 +28,11 @@ from e5demo.errors import (
 )
 
 DELIMITERS = (",", ";", "\t", "|")
-ENCODINGS = ("utf-8-sig", "utf-8", "cp1252")
+ENCODINGS = ("utf-8-sig", "utf-8", "cp1252", "utf-16")
 SNIFFED_BYTES = 1 << 20
 SNIFFED_ROWS = 200
 UTF8_BOM = b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")  # as Excel's 'Unicode text' has them
 
 # Names seen in news and question-answer tables, best first; compared without accents or case.
 COLUMN_NAMES = {
@@ -87,6 +89,8 @@ def read_table(
     frame, bad_lines = _parse(path, found)
     if frame.shape[1] < 2:
         raise OneColumn(name=path.name, column=str(frame.columns[0]))
+    if frame.empty and bad_lines:
+        raise LongRows(name=path.name, count=bad_lines)
     if frame.empty:
         raise EmptyFile(name=path.name)
     return Table(path.name, frame, found, choose_columns(frame, path.name, columns), bad_lines)
@@ -105,15 +109,15 @@ def sniff(path: Path, *, delimiter: str | None = None, encoding: str | None = No
     start = _start(path)
     if not start.strip():
         raise EmptyFile(name=path.name)
-    if b"\0" in start:
+    if b"\0" in start and not start.startswith(UTF16_BOMS):
         raise BinaryFile(name=path.name)
     encoding = encoding or _guess_encoding(start)
     text = _decode_start(start, encoding, path.name)
+    if _looks_like_markup(text):
+        raise MarkupFile(name=path.name)
     if delimiter is None:
         scores = {candidate: delimiter_score(text, candidate) for candidate in DELIMITERS}
         delimiter = max(scores, key=lambda candidate: scores[candidate])
-        if scores[delimiter] == 0 and _looks_like_markup(text):
-            raise MarkupFile(name=path.name)
     return CsvFormat(delimiter, encoding)
 
 
@@ -177,7 +181,7 @@ def _open(path: Path) -> BinaryIO:
         found = False
     if not found:
         raise FileMissing(path=path)
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _start(path: Path) -> bytes:
@@ -191,6 +195,8 @@ def _start(path: Path) -> bytes:
 def _guess_encoding(start: bytes) -> str:
     if start.startswith(UTF8_BOM):
         return "utf-8-sig"
+    if start.startswith(UTF16_BOMS):
+        return "utf-16"
     try:
         start.decode("utf-8")
     except UnicodeDecodeError as error:

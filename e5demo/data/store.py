@@ -17,6 +17,8 @@ from e5demo.errors import UnknownDataset
 from e5demo.jobs import Progress, silent
 from e5demo.workspace import Workspace, published_folder, read_json, write_json, write_parquet
 
+DESCRIPTION = "dataset.json"
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -65,7 +67,10 @@ class Dataset:
     def twins(self, progress: Progress = silent) -> pd.DataFrame:
         """The pairs' `twin_keys`, found once (up to a minute for 40,000 pairs), then read."""
         if not self.has_twins:
-            write_parquet(self._keys_path, twin_keys(self.pairs, progress))
+            keys = twin_keys(self.pairs, progress)
+            if not self.folder.is_dir():  # deleted meanwhile: don't bring it back
+                raise UnknownDataset(dataset=self.name)
+            write_parquet(self._keys_path, keys)
         return self._keys
 
     @cached_property
@@ -89,25 +94,25 @@ def import_csv(
     table = read_table(path, delimiter=delimiter, encoding=encoding, columns=columns)
     pairs = make_pairs(table)
     folder = datasets / _dataset_id(table, pairs)
-    if not folder.is_dir():
-        with published_folder(folder) as draft:
+    if not (folder / DESCRIPTION).is_file():
+        with published_folder(folder, replace=True) as draft:
             write_parquet(draft / "pairs.parquet", pairs.kept)
             write_parquet(draft / "dropped.parquet", pairs.dropped)
-            write_json(draft / "dataset.json", _described(table, pairs, path))
+            write_json(draft / DESCRIPTION, _described(table, pairs, path))
     return open_dataset(folder)
 
 
 def open_dataset(folder: Path) -> Dataset:
     """Raises UnknownDataset."""
     try:
-        return Dataset(folder=folder, **read_json(folder / "dataset.json"))
+        return Dataset(folder=folder, **read_json(folder / DESCRIPTION))
     except FileNotFoundError as error:
         raise UnknownDataset(dataset=folder.name) from error
 
 
 def list_datasets(datasets: Path) -> list[Dataset]:
     """Newest first."""
-    found = [open_dataset(path.parent) for path in datasets.glob("[!.]*/dataset.json")]
+    found = [open_dataset(path.parent) for path in datasets.glob(f"[!.]*/{DESCRIPTION}")]
     return sorted(found, key=lambda dataset: -dataset.created)
 
 

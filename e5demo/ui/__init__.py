@@ -27,11 +27,13 @@ CLOSE_ON_PHONE = (
     "if (innerWidth < 768) document.querySelector('.sidebar.open .toggle-button')?.click();"
 )
 
+SWEEP = (3600, 24 * 3600)  # seconds: how often gradio's temporary files are swept, and their age
+
 
 def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
     """The page and the texts to launch it with."""
     i18n = gr.I18n(**translations())
-    with gr.Blocks(title="E5 · FrenchNews", analytics_enabled=False) as page:
+    with gr.Blocks(title="E5 · FrenchNews", analytics_enabled=False, delete_cache=SWEEP) as page:
         frame = Frame(
             backends,
             i18n,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import gradio as gr
@@ -16,7 +17,7 @@ from e5demo.ui.frame import LIGHT, Frame
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, say
 
-DAY = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 # Which rows: called with the backend and what the caller's own inputs hold.
 Source = Callable[..., pd.DataFrame]
 
@@ -28,7 +29,9 @@ class Browser:
     agency: gr.Dropdown
     filters: list[gr.components.Component]
     shown: list[gr.components.Component]
+    number: gr.State
     first_page: Callable[..., Any]
+    same_page: Callable[..., Any]
 
 
 def create_browser(frame: Frame, source: Source, own: list[gr.components.Component]) -> Browser:
@@ -82,7 +85,8 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
             last=count(language, first + len(lines)),
             total=count(language, len(found)),
         )
-        return html.articles(language, lines), html.note(place), at
+        listing = html.articles(language, lines) if len(rows) else _nothing(language)
+        return listing, html.note(place), at
 
     @guarded
     def first_page(visitor: str | None, language: str, *values: Any) -> Any:
@@ -110,7 +114,20 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
     paged = [*frame.who, number, *own, *filters]
     back.click(turn(-1), paged, shown, **LIGHT)
     forth.click(turn(1), paged, shown, **LIGHT)
-    return Browser(agency, filters, shown, first_page)
+    return Browser(agency, filters, shown, number, first_page, turn(0))
+
+
+def _is_day(value: str) -> bool:
+    """Not the 30th of February; a year or a month stands for its first day."""
+    try:
+        date.fromisoformat((value + "-01-01")[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def _nothing(language: str) -> str:
+    return html.note(say(language, "nothing_here"), "empty")
 
 
 def _filter(
@@ -122,7 +139,7 @@ def _filter(
 ) -> Filter:
     first, last = (since or "").strip(), (until or "").strip()
     for value in (first, last):
-        if value and not DAY.fullmatch(value):
+        if value and not (DAY.fullmatch(value) and _is_day(value)):
             raise BadDate(value=value)
     # A year or a month as the end means up to its last day: '~' sorts after every digit.
     return Filter(text or "", tuple(agencies or ()), first, last and f"{last}~", order)

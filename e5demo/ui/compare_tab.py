@@ -30,7 +30,9 @@ def create_compare_tab(frame: Frame) -> None:
         length = gr.Dropdown(
             label=t("max_length"), choices=[64, 128, 256, 512], value=512, min_width=110
         )
-        limit = gr.Number(label=t("limit"), precision=0, value=0, min_width=110)
+        limit = gr.Textbox(
+            label=t("limit"), placeholder=t("all_queries"), max_lines=1, min_width=90
+        )
         cutoffs = gr.Textbox(label=t("cutoffs"), value="1, 5, 10", max_lines=1, min_width=110)
         evaluate = gr.Button(t("evaluate_button"), variant="primary", min_width=110)
     queued = gr.HTML()
@@ -61,7 +63,7 @@ def create_compare_tab(frame: Frame) -> None:
         names: list[str],
         which: str,
         max_length: int,
-        queries: int,
+        queries: str,
         ks: str,
     ) -> Any:
         if not names:
@@ -71,7 +73,7 @@ def create_compare_tab(frame: Frame) -> None:
         settings = EvaluationSettings.checked(
             corpus=which,
             max_length=max_length,
-            limit_queries=queries or None,
+            limit_queries=queries.strip() or None,
             cutoffs=[part.strip() for part in ks.split(",")],
         )
         current_split(backend)  # refused here rather than in the job's log

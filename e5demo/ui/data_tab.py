@@ -19,10 +19,11 @@ from e5demo.ui import html
 from e5demo.ui.articles import create_browser
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, scene_of
 from e5demo.ui.guard import guarded, inform, refuse
-from e5demo.ui.text import count, decimal, say
+from e5demo.ui.text import count, decimal, explain, say
 
 PARTS = ("query", "passage", "date", "agency", "url")
 SHOWN_REPEATS = 30
+PREVIEW_COLUMNS = 30
 FILE_TYPES = [".csv", ".gz", ".tsv", ".txt"]
 
 
@@ -54,7 +55,7 @@ def create_data_tab(frame: Frame) -> None:
         with gr.Tab(t("tab_columns")):
             fields = gr.HTML()
             with gr.Row():
-                plots = [gr.Plot(show_label=False), gr.Plot(show_label=False)]
+                plots = [gr.Plot(show_label=False, min_width=300) for _ in range(2)]
         with gr.Tab(t("tab_repeats")):
             twins = gr.HTML()
 
@@ -62,6 +63,8 @@ def create_data_tab(frame: Frame) -> None:
     shown = [
         dataset,
         delete,
+        confirm,
+        cancel,
         about,
         rule,
         browser.agency,
@@ -81,6 +84,7 @@ def create_data_tab(frame: Frame) -> None:
         return (
             gr.update(choices=names, value=chosen.id),
             gr.update(visible=not chosen.is_sample),
+            *[gr.update(visible=False)] * 2,
             html.note(_about(language, chosen)),
             gr.update(choices=_funnel(language, chosen), value="kept"),
             gr.update(choices=agencies(chosen.pairs), value=[]),
@@ -88,7 +92,7 @@ def create_data_tab(frame: Frame) -> None:
             *_lengths(language, chosen),
             _repeats(language, backend, chosen),
             "",
-            *_reading(language, Path(chosen.source), chosen),
+            *_reading_of(language, backend, chosen),
         )
 
     @guarded
@@ -136,10 +140,11 @@ def create_data_tab(frame: Frame) -> None:
         return frame.use(backend, language, loaded)
 
     @guarded
-    def remove(visitor: str | None, language: str) -> Any:
+    def remove(visitor: str | None, language: str, dataset_id: str) -> Any:
         backend = frame.backend(visitor)
-        chosen, _ = current(backend)
-        backend.delete_dataset(chosen.id)
+        chosen = backend.dataset(dataset_id)
+        frame.cancel_jobs(backend, dataset_id)
+        backend.delete_dataset(dataset_id)
         inform(say(language, "deleted", name=chosen.name))
         return (scene_of(language, backend.choices()), *asked(False))
 
@@ -160,7 +165,7 @@ def create_data_tab(frame: Frame) -> None:
     asking = [delete, confirm, cancel]
     delete.click(lambda: asked(True), None, asking, **LIGHT)
     cancel.click(lambda: asked(False), None, asking, **LIGHT)
-    confirm.click(remove, frame.who, [frame.scene, *asking], **LIGHT)
+    confirm.click(remove, [*frame.who, dataset], [frame.scene, *asking], **LIGHT)
 
 
 def _rows(backend: Backend, rule: str | None) -> pd.DataFrame:
@@ -174,7 +179,7 @@ def _source(backend: Backend, place: str) -> Path:
     """The upload that is looked at; without one, the file of the data set in use."""
     if place:
         return backend.workspace.uploads / place
-    return Path(current(backend)[0].source)
+    return backend.source_of(current(backend)[0])
 
 
 def _name(language: str, dataset: Dataset) -> str:
@@ -212,15 +217,26 @@ def _reading(
         delimiter, encoding = dataset.delimiter, dataset.encoding
     found, rows = preview(path, delimiter=delimiter, encoding=encoding)
     headers = [str(column) for column in rows.columns]
+    shown = rows.iloc[:, :PREVIEW_COLUMNS].fillna("")
     parts = dataset.columns if dataset else guess_columns(headers)
     unused = (say(language, "unchanged"), "")
-    lines = ([html.snippet(str(cell), 60) for cell in row] for row in rows.fillna("").values)
+    lines = ([html.snippet(str(cell), 60) for cell in row] for row in shown.values)
     return [
         found.delimiter,
         found.encoding,
         *(gr.update(choices=[unused, *headers], value=parts[part] or "") for part in PARTS),
-        html.table(headers, lines),
+        html.table(headers[:PREVIEW_COLUMNS], lines),
     ]
+
+
+def _reading_of(language: str, backend: Backend, dataset: Dataset) -> list[Any]:
+    """As the data set was read; where its file is gone, why it can't be read another way."""
+    try:
+        return _reading(language, backend.source_of(dataset), dataset)
+    except E5DemoError as error:
+        unknown = [gr.update(choices=[], value=None)] * len(PARTS)
+        why = html.note(explain(language, error), "problem")
+        return [dataset.delimiter, dataset.encoding, *unknown, why]
 
 
 def _fields(language: str, profiles: list[FieldProfile]) -> str:

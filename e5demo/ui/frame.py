@@ -9,6 +9,7 @@ from e5demo.config import CorpusKind
 from e5demo.data.corpus import Corpus
 from e5demo.data.splits import Split
 from e5demo.data.store import Dataset
+from e5demo.jobs import Job
 
 # A change of `scene` (data set, split or language) redraws every tab, one of `job_signal` what a
 # finished job may have changed. Polls and redraws never wait for heavy work.
@@ -42,6 +43,22 @@ class Frame:
         if not backend.finds_twins_quickly(dataset):
             self.submit(backend, dataset.name, "prepare", dataset)
         return scene_of(language, choices)
+
+    def jobs(self, backend: Backend) -> list[Job]:
+        """The person's jobs, newest first."""
+        return self.backends.jobs.of(str(backend.workspace.root))
+
+    def cancel_jobs(self, backend: Backend, dataset_id: str | None = None) -> None:
+        """Stop the person's jobs, all or those on one data set."""
+        for job in self.jobs(backend):
+            if job.active and dataset_id in (None, job.command[1]):
+                self.backends.jobs.cancel(job.id)
+
+    def finds_twins(self, backend: Backend, dataset: Dataset) -> bool:
+        """Is a job looking for the data set's twins?"""
+        return any(
+            j.active and j.command[:2] == ["prepare", dataset.id] for j in self.jobs(backend)
+        )
 
     def submit(
         self, backend: Backend, title: str, command: str, dataset: Dataset, *options: str

@@ -1,7 +1,8 @@
-"""A user's mistake becomes one message on the page, here and nowhere else."""
+"""A user's mistake, or ours, becomes one message on the page, here and nowhere else."""
 
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
@@ -26,6 +27,8 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
             return handler(visitor, language, *inputs)
         except E5DemoError as error:
             return refuse(language, error)
+        except Exception:
+            return apologise(language)
 
     @functools.wraps(handler)
     def stream(visitor: Any, language: str, *inputs: Any) -> Iterator[Any]:
@@ -36,6 +39,8 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
             yield from handler(visitor, language, *inputs)
         except E5DemoError as error:
             yield refuse(language, error)
+        except Exception:
+            yield apologise(language)
 
     return stream if inspect.isgeneratorfunction(handler) else run
 
@@ -43,6 +48,13 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 def refuse(language: str, error: E5DemoError) -> Any:
     """Say what is wrong; the value that leaves every output alone. Messages are shown as HTML."""
     gr.Warning(escape(explain(language, error)), MESSAGE_SECONDS, title=say(language, "refused"))
+    return gr.skip()
+
+
+def apologise(language: str) -> Any:
+    """Say that the fault is ours, and leave the traceback in the server's log."""
+    traceback.print_exc()
+    gr.Warning(escape(say(language, "bug")), MESSAGE_SECONDS)
     return gr.skip()
 
 

@@ -125,7 +125,8 @@ def _examples(backend: Backend) -> list[str]:
     if dataset.is_sample:
         return SAMPLE_EXAMPLES
     titles = dataset.pairs["query"]
-    return titles.sample(len(SAMPLE_EXAMPLES), replace=True, random_state=0).tolist()
+    found = titles.sample(len(SAMPLE_EXAMPLES), replace=True, random_state=0)
+    return found.str.replace("__i18n__", "").tolist()  # gradio's mark of a text to translate
 
 
 def _unread(language: str, backend: Backend, corpus: Corpus) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 import gradio as gr
 
 from e5demo.backend import Backend, Backends
+from e5demo.errors import restored
 from e5demo.jobs import Job
 from e5demo.ui import html
-from e5demo.ui.frame import LIGHT, Frame, current
+from e5demo.ui.frame import LIGHT, Frame, current, scene_of
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, decimal, duration, explain, say
 
@@ -21,9 +22,9 @@ def create_sidebar(frame: Frame) -> gr.Timer:
     timer = gr.Timer(POLL_SECONDS)
 
     @guarded
-    def render(visitor: str | None, language: str) -> Any:
+    def render(visitor: str | None, language: str, scene: str) -> Any:
         backend = frame.backend(visitor)
-        jobs = frame.backends.jobs.of(str(backend.workspace.root))
+        jobs = frame.jobs(backend)
         active = [job for job in jobs if job.active]
         signal = "|".join(job.id for job in jobs if not job.active)
         page = "".join(
@@ -35,18 +36,17 @@ def create_sidebar(frame: Frame) -> gr.Timer:
                 ("storage", [_megabytes(language, backend.workspace.size())]),
             )
         )
-        return page, gr.update(visible=bool(active)), signal
+        # Chosen otherwise in another of the person's windows: this one follows.
+        now = scene_of(language, backend.choices())
+        return page, gr.update(visible=bool(active)), signal, gr.skip() if now == scene else now
 
     @guarded
     def cancel(visitor: str | None, language: str) -> Any:
-        owner = str(frame.backend(visitor).workspace.root)
-        for job in frame.backends.jobs.of(owner):
-            if job.active:
-                frame.backends.jobs.cancel(job.id)
+        frame.cancel_jobs(frame.backend(visitor))
         return gr.update(visible=False)
 
-    polled = [shown, stop, frame.job_signal]
-    gr.on([timer.tick, frame.scene.change], render, frame.who, polled, **LIGHT)
+    polled = [shown, stop, frame.job_signal, frame.scene]
+    gr.on([timer.tick, frame.scene.change], render, [*frame.who, frame.scene], polled, **LIGHT)
     stop.click(cancel, frame.who, stop, **LIGHT)
     return timer
 
@@ -116,10 +116,17 @@ def _progress(language: str, job: Job) -> str:
 
 def _ended(language: str, job: Job) -> str:
     text = f"<b>{escape(_title(language, job))}</b> · {escape(say(language, f'state_{job.state}'))}"
-    if job.state == "failed" and job.message:
-        last = job.message.strip().splitlines()[-1]
-        text += f'<br><span class="problem">{escape(last)}</span>'
+    if job.state == "failed":
+        text += f'<br><span class="problem">{escape(_reason(language, job))}</span>'
     return text
+
+
+def _reason(language: str, job: Job) -> str:
+    """A mistake's sentence, else the last line that the process left behind."""
+    if job.error:
+        return explain(language, restored(job.error, job.values))
+    lines = (job.message or "").strip().splitlines()
+    return lines[-1] if lines else say(language, "job_died")
 
 
 def _megabytes(language: str, size: int) -> str:

@@ -49,7 +49,6 @@ def create_splits_tab(frame: Frame) -> None:
     def render(visitor: str | None, language: str) -> Any:
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
-        ready = backend.finds_twins_quickly(dataset)
         modes = [(label(language, f"mode_{name}"), name) for name in ("grouped", "notebook")]
         parts = [(label(language, f"part_{name}"), name) for name in SPLITS]
         split = choices.split
@@ -58,14 +57,25 @@ def create_splits_tab(frame: Frame) -> None:
             split.test_share,
             split.validation_share,
             split.seed,
-            told(language, lambda: _outcome(language, backend))
-            if ready
-            else html.note(say(language, "twins_wanted")),
-            gr.update(visible=not ready),
+            *state(language, backend),
             gr.update(choices=parts, value="train"),
             gr.update(choices=agencies(dataset.pairs), value=[]),
             gr.update(visible=False),
         )
+
+    @guarded
+    def refresh(visitor: str | None, language: str) -> Any:
+        """After a job: what it may have changed, and nothing that the person has set."""
+        return state(language, frame.backend(visitor))
+
+    def state(language: str, backend: Backend) -> tuple[str, Any]:
+        """The outcome, or what is missing for it, and whether twins can be looked for."""
+        dataset, _ = current(backend)
+        if backend.finds_twins_quickly(dataset):
+            return told(language, lambda: _outcome(language, backend)), gr.update(visible=False)
+        running = frame.finds_twins(backend, dataset)
+        missing = say(language, "twins_running" if running else "twins_wanted")
+        return html.note(missing), gr.update(visible=not running)
 
     @guarded
     def choose(visitor: str | None, language: str, *values: Any) -> Any:
@@ -92,11 +102,12 @@ def create_splits_tab(frame: Frame) -> None:
         inform(say(language, "saved"))
         return gr.update(value=[str(path) for path in written], visible=True)
 
-    redrawn = gr.on(
-        [frame.scene.change, frame.job_signal.change], render, frame.who, shown, **LIGHT
-    )
+    redrawn = frame.scene.change(render, frame.who, shown, **LIGHT)
     rows_of = [*frame.who, part, *browser.filters]
     redrawn.then(browser.first_page, rows_of, browser.shown, **LIGHT)
+    after_job = frame.job_signal.change(refresh, frame.who, [outcome, find_twins], **LIGHT)
+    same_rows = [*frame.who, browser.number, part, *browser.filters]
+    after_job.then(browser.same_page, same_rows, browser.shown, **LIGHT)
     part.input(browser.first_page, rows_of, browser.shown, **LIGHT)
     divide.click(choose, [*frame.who, *settings], frame.scene, **HEAVY)
     find_twins.click(look_for_twins, frame.who, [outcome, find_twins], **LIGHT)

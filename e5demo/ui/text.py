@@ -109,9 +109,10 @@ STATIC: dict[str, tuple[str, str]] = {
         "Each test headline looks for its article: at what rank does each retriever put it?",
     ),
     "evaluate_button": ("Évaluer", "Evaluate"),
-    "limit": ("Requêtes (0 : toutes)", "Queries (0: all)"),
+    "limit": ("Requêtes", "Queries"),
+    "all_queries": ("toutes", "all"),
     "cutoffs": ("Seuils k", "Cutoffs k"),
-    "stop": ("Arrêter la tâche", "Stop the job"),
+    "stop": ("Tout arrêter", "Stop all"),
     # Entraînement
     "train_intro": (
         "Ici, E5 apprendra de vos paires, en entier ou par LoRA.",
@@ -159,6 +160,15 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "no_rows": (
         "Rien ne correspond : élargissez la recherche ou videz les filtres.",
         "Nothing matches: widen the search or clear the filters.",
+    ),
+    "nothing_here": ("Rien à montrer ici.", "Nothing to show here."),
+    "job_died": (
+        "Le processus s’est arrêté sans un mot, faute de mémoire peut-être : relancez-le.",
+        "The process stopped without a word, perhaps for lack of memory: start it again.",
+    ),
+    "bug": (
+        "Une erreur de l’application, notée dans le journal du serveur. Rien n’a changé.",
+        "An error of the application, noted in the server’s log. Nothing has changed.",
     ),
     "no_title": ("(sans titre)", "(no title)"),
     "no_article": ("(sans article)", "(no article)"),
@@ -328,6 +338,10 @@ FRENCH_ERRORS: dict[str, str] = {
         "{name} n’est pas un CSV : il commence comme une page web ou du JSON. Enregistrez le "
         "tableau en CSV et réessayez."
     ),
+    "LongRows": (
+        "Les {count} lignes de {name} ont toutes plus de champs que l’en-tête : mettez entre "
+        "guillemets les textes qui contiennent le séparateur."
+    ),
     "OneColumn": (
         "{name} n’a qu’une colonne ({column}) : il en faut une pour le titre et une pour "
         "l’article. Si le fichier en a plusieurs, indiquez son séparateur."
@@ -335,7 +349,9 @@ FRENCH_ERRORS: dict[str, str] = {
     "MissingColumns": (
         "{name} n’a pas de colonne {wanted} ; il a : {found}. Choisissez les colonnes par leur nom."
     ),
-    "UnknownEncoding": "L’encodage {encoding} est inconnu : prenez utf-8, utf-8-sig ou cp1252.",
+    "UnknownEncoding": (
+        "L’encodage {encoding} est inconnu : prenez utf-8, utf-8-sig, utf-16 ou cp1252."
+    ),
     "UndecodableText": (
         "{name} ne se lit pas en {encoding} (octet {position}) : choisissez un autre encodage."
     ),
@@ -348,8 +364,8 @@ FRENCH_ERRORS: dict[str, str] = {
         "{passage}."
     ),
     "EmptySplit": (
-        "Avec {pairs} paires et ces parts, le split {split} est vide : changez les parts ou "
-        "apportez plus de paires."
+        "Avec {pairs} paires et ces parts, le split {split} est vide : changez les parts, "
+        "apportez plus de paires, ou prenez le découpage du notebook si toutes sont des doublons."
     ),
     "BadSetting": "Réglage refusé : {problems}",
     "NotAModel": (

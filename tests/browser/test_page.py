@@ -222,8 +222,49 @@ def test_encoding_is_a_job_that_a_reload_finds_and_a_click_stops(app, visit, tmp
     expect(side(page)).to_contain_text("Encoder long.csv")
     page.reload()
     expect(side(page)).to_contain_text("encodage")
-    page.get_by_role("button", name="Arrêter la tâche").click()
+    page.get_by_role("button", name="Tout arrêter").click()
     expect(side(page)).to_contain_text("arrêtée")
+
+
+def test_a_choice_in_one_window_shows_in_the_other(app, visit, tmp_path):
+    here, there = visit(app), visit(app)
+    open_tab(here, "Données")
+    open_tab(there, "Données")
+    upload(there, write_news(tmp_path / "la.csv"))
+    expect(side(there)).to_contain_text("la.csv")
+    expect(side(here)).to_contain_text("la.csv")
+    expect(here.locator(".articles:visible details")).to_have_count(3)
+
+
+def test_the_end_of_a_job_leaves_the_splits_tab_as_it_was_set(app, visit):
+    page = visit(app)
+    open_tab(page, "Comparaison")
+    page.get_by_label("E5 de base").last.uncheck()
+    page.get_by_label("Fusion").last.uncheck()
+    page.get_by_label("Seuils k").fill("1, 3")
+    page.get_by_role("button", name="Évaluer").click()
+    open_tab(page, "Splits")
+    panel = page.get_by_role("tabpanel").filter(has_text="Découper")
+    panel.get_by_label("test", exact=True).check()
+    panel.get_by_label("Part de test").fill("0.25")
+    expect(side(page)).to_contain_text("terminée")
+    open_tab(page, "Comparaison")
+    expect(page.locator("th", has_text="recall@3")).to_be_visible()
+    open_tab(page, "Splits")
+    expect(panel.get_by_label("test", exact=True)).to_be_checked()
+    expect(panel.get_by_label("Part de test")).to_have_value("0.25")
+    expect(panel.locator(".pages")).to_contain_text("sur 52")
+
+
+def test_a_set_too_small_to_split_says_so_where_the_split_would_be(app, visit, tmp_path):
+    page = visit(app)
+    open_tab(page, "Données")
+    upload(page, write_news(tmp_path / "deux.csv", ROWS[:2]))
+    expect(side(page)).to_contain_text("deux.csv")
+    open_tab(page, "Splits")
+    panel = page.get_by_role("tabpanel").filter(has_text="Découper")
+    expect(panel).to_contain_text("Avec 2 paires et ces parts")
+    expect(panel).to_contain_text("Rien à montrer ici.")
 
 
 def test_a_phone_gets_the_whole_page(app, visit):

@@ -6,6 +6,8 @@ from e5demo.data.reading import CsvFormat, guess_columns, preview, read_table
 from e5demo.errors import (
     EmptyFile,
     FileMissing,
+    LongRows,
+    MarkupFile,
     MissingColumns,
     NotACsv,
     OneColumn,
@@ -147,3 +149,24 @@ def test_headers_that_differ_by_spaces_stay_apart(tmp_path):
     table = read_table(path)
     assert list(table.frame.columns) == ["Titre", "Titre (2)", "Contenu"]
     assert table.columns.query == "Titre"
+
+
+def test_all_rows_longer_than_the_header_is_said(tmp_path):
+    path = write(tmp_path / "n.csv", "title,text\n" + "a,b,c\n" * 3)
+    with pytest.raises(LongRows, match="All 3 rows"):
+        read_table(path)
+
+
+def test_json_on_one_line_is_no_csv(tmp_path):
+    with pytest.raises(MarkupFile):
+        read_table(write(tmp_path / "n.csv", '[{"titre": "un", "texte": "deux"}]'))
+
+
+def test_utf_16_as_excel_writes_it_and_a_gz_in_capitals(tmp_path):
+    text = "Titre\tContenu\nL'été\tà Sète\n"
+    table = read_table(write(tmp_path / "n.txt", text, "utf-16"))
+    assert table.format == CsvFormat("\t", "utf-16")
+    assert table.frame.iloc[0].tolist() == ["L'été", "à Sète"]
+    packed = tmp_path / "N.CSV.GZ"
+    packed.write_bytes(gzip.compress(b"title,text\na,b\n"))
+    assert len(read_table(packed).frame) == 1

@@ -209,7 +209,7 @@ ON_THE_PAGE = {
     "seed": "Graine",
     "corpus": "Chercher dans",
     "max_length": "Tokens lus",
-    "limit_queries": "Requêtes (0 : toutes)",
+    "limit_queries": "Requêtes",
     "cutoffs": "Seuils k",
 }
 
