@@ -154,12 +154,12 @@ class Backend:
                 return open_dataset(place.datasets / dataset_id)
         raise UnknownDataset(dataset=dataset_id)
 
-    def resolve(self, reference: str) -> Dataset:
-        """A CSV's path, or the id of a data set loaded before."""
+    def resolve(self, reference: str, **read_as: Any) -> Dataset:
+        """A CSV's path, read as told, or the id of a data set loaded before."""
         try:
             return self.dataset(reference)
         except UnknownDataset:
-            return self.import_csv(Path(reference))
+            return self.import_csv(Path(reference), **read_as)
 
     def delete_dataset(self, dataset_id: str) -> None:
         """Its tables, its copy of the CSV and its experiments. Raises UnknownDataset."""

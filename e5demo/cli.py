@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def prepare(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     backend = _backend()
-    dataset = backend.resolve(options.csv)
+    dataset = backend.resolve(options.csv, **_read_as(options))
     split = backend.split(dataset, _split_settings(options), progress)
     if options.out:
         try:
@@ -79,7 +79,7 @@ def evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         **({"cutoffs": options.cutoffs.split(",")} if options.cutoffs is not None else {}),
     )
     backend = _backend()
-    dataset = backend.resolve(options.csv)
+    dataset = backend.resolve(options.csv, **_read_as(options))
     done = backend.evaluate(
         dataset, options.retriever, _split_settings(options), settings, progress
     )
@@ -100,7 +100,7 @@ def evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 def search(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     settings = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
     backend = _backend()
-    dataset = backend.resolve(options.csv)
+    dataset = backend.resolve(options.csv, **_read_as(options))
     corpus = backend.corpus(dataset, _split_settings(options), settings.corpus)
     columns = []
     for retriever in options.retriever:
@@ -122,7 +122,7 @@ def search(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 def encode(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     settings = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
     backend = _backend()
-    dataset = backend.resolve(options.csv)
+    dataset = backend.resolve(options.csv, **_read_as(options))
     corpus = backend.corpus(dataset, _split_settings(options), settings.corpus)
     passages, cached = backend.encode(corpus, settings.max_length, progress)
     return {"passages": passages, "cached_passages": cached}
@@ -152,6 +152,16 @@ def _backend() -> Any:
     from e5demo.retrieval.engine import Engine
 
     return Backend(workspace.Workspace.local(), Engine(workspace.embeddings()))
+
+
+def _read_as(options: argparse.Namespace) -> dict[str, Any]:
+    columns = {"query": options.query_column, "passage": options.passage_column}
+    chosen = {part: column for part, column in columns.items() if column}
+    return {
+        "delimiter": options.delimiter,
+        "encoding": options.encoding,
+        "columns": chosen or None,
+    }
 
 
 def _split_settings(options: argparse.Namespace) -> SplitSettings:
@@ -207,6 +217,10 @@ def _parser() -> Parser:
     data = Parser(add_help=False)
     defaults = SplitSettings()
     data.add_argument("csv", metavar="CSV", help="a .csv or .csv.gz, or a data set's id")
+    data.add_argument("--delimiter", help="where it is not found by itself")
+    data.add_argument("--encoding", help="utf-8, utf-8-sig, utf-16 or cp1252")
+    data.add_argument("--query-column", metavar="NAME", help="the titles")
+    data.add_argument("--passage-column", metavar="NAME", help="the articles")
     data.add_argument("--split", choices=["notebook", "grouped"], default=defaults.mode)
     data.add_argument("--test-share", type=float, default=defaults.test_share)
     data.add_argument("--validation-share", type=float, default=defaults.validation_share)

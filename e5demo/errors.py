@@ -65,6 +65,10 @@ class MissingColumns(E5DemoError):
     sentence = "{name} has no column {wanted}; it has: {found}. Choose the columns by name."
 
 
+class BadDelimiter(E5DemoError):
+    sentence = "The delimiter {delimiter!r} is not one character: use , ; | or a tab."
+
+
 class UnknownEncoding(E5DemoError):
     sentence = "The encoding {encoding} is unknown: use utf-8, utf-8-sig, utf-16 or cp1252."
 

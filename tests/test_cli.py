@@ -255,6 +255,18 @@ MISTAKES = {
         lambda folder: ["evaluate", good(folder), "--retriever", "bm25", "--cutoffs", "0,5"],
         "cutoffs.0 = '0'",
     ),
+    "unknown encoding": (
+        lambda folder: ["prepare", good(folder), "--encoding", "klingon"],
+        "The encoding klingon is unknown",
+    ),
+    "bad delimiter": (
+        lambda folder: ["prepare", good(folder), "--delimiter", "ab"],
+        "The delimiter 'ab' is not one character",
+    ),
+    "chosen column missing": (
+        lambda folder: ["prepare", good(folder), "--query-column", "zut"],
+        "has no column zut",
+    ),
     "unknown retriever": (
         lambda folder: ["evaluate", good(folder), "--retriever", "tfidf"],
         "no retriever tfidf: use bm25, baseline, fusion",

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 import pandas as pd
 
 from e5demo.errors import (
+    BadDelimiter,
     BinaryFile,
     EmptyFile,
     FileMissing,
@@ -106,6 +107,8 @@ def preview(
 
 def sniff(path: Path, *, delimiter: str | None = None, encoding: str | None = None) -> CsvFormat:
     """Find delimiter and encoding by scoring a fixed set of candidates on the file's start."""
+    if delimiter is not None and len(delimiter) != 1:
+        raise BadDelimiter(delimiter=delimiter)
     start = _start(path)
     if not start.strip():
         raise EmptyFile(name=path.name)

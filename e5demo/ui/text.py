@@ -349,6 +349,9 @@ FRENCH_ERRORS: dict[str, str] = {
     "MissingColumns": (
         "{name} n’a pas de colonne {wanted} ; il a : {found}. Choisissez les colonnes par leur nom."
     ),
+    "BadDelimiter": (
+        "Le séparateur {delimiter!r} n’est pas un caractère : prenez , ; | ou la tabulation."
+    ),
     "UnknownEncoding": (
         "L’encodage {encoding} est inconnu : prenez utf-8, utf-8-sig, utf-16 ou cp1252."
     ),
