@@ -1,5 +1,6 @@
 """The one object that tabs and command line call: a person's workspace over a shared engine."""
 
+import secrets
 import shutil
 import threading
 import time
@@ -25,7 +26,15 @@ from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
 from e5demo.data.pairs import text_id
 from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
 from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
-from e5demo.errors import E5DemoError, EmptyQuery, ModelFailed, TwinsWanted, UnknownDataset
+from e5demo.errors import (
+    E5DemoError,
+    EmptyQuery,
+    ModelFailed,
+    TwinsWanted,
+    UnknownDataset,
+    UnknownExperiment,
+    UnknownRetriever,
+)
 from e5demo.evaluation.experiments import (
     Experiment,
     Measured,
@@ -35,13 +44,17 @@ from e5demo.evaluation.experiments import (
 from e5demo.evaluation.metrics import average, score_run
 from e5demo.evaluation.runs import DEPTH, make_run
 from e5demo.jobs import Jobs, Progress, silent
-from e5demo.retrieval.engine import DENSE, Engine
+from e5demo.retrieval.engine import DENSE, RETRIEVERS, Engine
 from e5demo.retrieval.models import ModelSource
+from e5demo.training.recipe import TrainingSettings
+from e5demo.training.tuned import Tuned, describe_tuned, list_tuned, open_tuned
+from e5demo.training.worker import train
 from e5demo.workspace import (
     Workspace,
     draft_file,
     embeddings,
     is_public,
+    published_folder,
     read_json,
     remove_folder,
     write_csv,
@@ -240,6 +253,40 @@ class Backend:
             raise TwinsWanted(dataset=dataset.name)
         return self.split(dataset, settings)
 
+    # --- retrievers --------------------------------------------------------------------------
+
+    def find_retriever(self, name: str) -> tuple[str, ModelSource | None]:
+        """The kind of retriever that `name` means, and the tuned model in it.
+
+        `bm25`, `baseline` and `fusion` are themselves; a tuned model's id is a dense retriever,
+        `fusion:ID` its fusion with BM25. Raises UnknownRetriever, BaseModelChanged.
+        """
+        if name in RETRIEVERS:
+            return name, None
+        prefix, _, rest = name.rpartition(":")
+        try:
+            tuned = self.tuned(rest)
+        except UnknownExperiment:
+            tuned = None
+        if tuned is None or prefix not in ("", "fusion"):
+            raise UnknownRetriever(retriever=name, known=", ".join(self.retrievers()))
+        return prefix or "baseline", tuned.source(self.engine.find_model())
+
+    def retrievers(self) -> list[str]:
+        """The names that can be asked for: the three, then each tuned model and its fusion."""
+        tuned = [t.id for t in self.all_tuned()]
+        return [*RETRIEVERS, *(name for i in tuned for name in (i, f"fusion:{i}"))]
+
+    def all_tuned(self) -> list[Tuned]:
+        """Newest first."""
+        return list_tuned(self.workspace.experiments)
+
+    def tuned(self, experiment_id: str) -> Tuned:
+        """Raises UnknownExperiment."""
+        if Path(experiment_id).name != experiment_id or len(experiment_id) > LONGEST_ID:
+            raise UnknownExperiment(experiment=experiment_id)
+        return open_tuned(self.workspace.experiments / experiment_id)
+
     # --- search ------------------------------------------------------------------------------
 
     @cachedmethod(
@@ -266,9 +313,10 @@ class Backend:
         """Raises EmptyQuery, UnknownRetriever, NoWeights, NotAModel."""
         if not query.strip():
             raise EmptyQuery
-        found = self.engine.retriever(retriever, corpus, max_length, progress)
-        if retriever in DENSE:
-            self.engine.encoder(max_length).load()  # not a part of the time shown
+        kind, tuned = self.find_retriever(retriever)
+        found = self.engine.retriever(kind, corpus, max_length, progress, tuned)
+        if kind in DENSE:
+            self.engine.encoder(max_length, tuned).load()  # not a part of the time shown
         began = time.perf_counter()
         ranking = found.search([query.strip()], k)[0]
         milliseconds = (time.perf_counter() - began) * 1000
@@ -306,11 +354,13 @@ class Backend:
         )
         timings: dict[str, float] = {}
         found_passages = 0
-        if retriever in DENSE:
+        kind, tuned = self.find_retriever(retriever)
+        length = settings.max_length
+        if kind in DENSE:
             with timed(timings, "encode_passages"):
-                _, found_passages = self.encode(corpus, settings.max_length, progress)
+                _, found_passages = self.encode(corpus, length, progress, tuned)
         with timed(timings, "index"):
-            found = self.engine.retriever(retriever, corpus, settings.max_length, progress)
+            found = self.engine.retriever(kind, corpus, length, progress, tuned)
         texts = list(queries.texts.values())
         with timed(timings, "encode_queries"):
             found.prepare(texts, progress)
@@ -332,12 +382,43 @@ class Backend:
         )
 
     def encode(
-        self, corpus: Corpus, max_length: int, progress: Progress = silent
+        self,
+        corpus: Corpus,
+        max_length: int,
+        progress: Progress = silent,
+        tuned: ModelSource | None = None,
     ) -> tuple[int, int]:
         """Encode a corpus ahead: how many passages it has and how many were in the cache."""
-        encoder = self.engine.encoder(max_length)
+        encoder = self.engine.encoder(max_length, tuned)
         _, found = self.engine.cache.encode(encoder, "document", corpus.passages, progress)
         return len(corpus), found
+
+    def train(
+        self,
+        dataset: Dataset,
+        split_settings: SplitSettings,
+        settings: TrainingSettings,
+        preset: str,
+        progress: Progress = silent,
+    ) -> Tuned:
+        """Tune the base model on the train split and keep the weights. Raises TooFewPairs."""
+        pairs = self.split_rows(dataset, split_settings, "train")
+        base = self.engine.find_model()
+        folder = self.workspace.experiments / f"{settings.method}-{secrets.token_hex(4)}"
+        with published_folder(folder) as draft:
+            trained = train(pairs, settings, base, draft, progress)
+            describe_tuned(
+                draft,
+                settings,
+                base,
+                trained,
+                preset=preset,
+                dataset=dataset.id,
+                data=dataset.fingerprint,
+                split=split_settings.model_dump(mode="json"),
+                pairs=len(pairs),
+            )
+        return open_tuned(folder)
 
     def experiments(self) -> list[Experiment]:
         """Newest first."""
@@ -352,8 +433,9 @@ class Backend:
         corpus: Corpus,
         queries: Queries,
     ) -> Measured:
-        dense = retriever in DENSE
-        source = self.engine.encoder(settings.max_length).source if dense else None
+        kind, tuned = self.find_retriever(retriever)
+        dense = kind in DENSE
+        source = self.engine.encoder(settings.max_length, tuned).source if dense else None
         return Measured(
             retriever=retriever,
             data=dataset.fingerprint,

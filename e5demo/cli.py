@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import subprocess
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,10 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
+
 from e5demo import workspace
-from e5demo.config import EvaluationSettings, SplitSettings
-from e5demo.errors import E5DemoError, FolderNotWritable
-from e5demo.jobs import Progress, Reporter
+from e5demo.config import EvaluationSettings, SplitSettings, load_yaml
+from e5demo.errors import BadSetting, E5DemoError, FolderNotWritable
+from e5demo.jobs import JOB_FOLDER, Progress, Reporter
+from e5demo.training.recipe import PRESETS, TrainingSettings, make_recipe
 
 OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 HIT_FIELDS = ("rank", "passage_id", "score", "title", "passage")
@@ -124,8 +128,39 @@ def encode(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     backend = _backend()
     dataset = backend.resolve(options.csv, **_read_as(options))
     corpus = backend.corpus(dataset, _split_settings(options), settings.corpus)
-    passages, cached = backend.encode(corpus, settings.max_length, progress)
+    _, tuned = backend.find_retriever(options.retriever)
+    passages, cached = backend.encode(corpus, settings.max_length, progress, tuned)
     return {"passages": passages, "cached_passages": cached}
+
+
+def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Tune, with scores before and after; those after by a process that loads what was saved."""
+    evaluation = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
+    recipe = _recipe(options)
+    backend = _backend()
+    dataset = backend.resolve(options.csv, **_read_as(options))
+    split = _split_settings(options)
+    before = backend.evaluate(dataset, "baseline", split, evaluation, progress)
+    tuned = backend.train(dataset, split, recipe, options.preset, progress)
+    after = _evaluate_afresh(dataset.id, tuned.id, options)
+    trained = tuned.trained
+    return {
+        "experiment": tuned.id,
+        "method": recipe.method,
+        "steps": trained.steps,
+        "trainable_parameters": trained.trainable_parameters,
+        "total_parameters": trained.total_parameters,
+        "seconds": trained.seconds,
+        "timings": {
+            "train": trained.seconds,
+            "evaluate_before": before.seconds,
+            "evaluate_after": after["seconds"],
+        },
+        "peak_memory_mb": trained.peak_memory_mb,
+        "before": before.metrics,
+        "after": after["metrics"],
+        "path": str(tuned.folder),
+    }
 
 
 def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -135,6 +170,30 @@ def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     sample = backend.corpus(backend.sample(), SplitSettings(), "all")
     backend.engine.retriever("baseline", sample, EvaluationSettings().max_length, progress)
     return {"model": source.name, "weights": source.weights, "sample_passages": len(sample)}
+
+
+def _recipe(options: argparse.Namespace) -> TrainingSettings:
+    """The preset, changed by the YAML file, then by --set, then by --max-minutes."""
+    changes = load_yaml(Path(options.config)) if options.config else {}
+    for change in options.set:
+        name, found, value = change.partition("=")
+        if not found:
+            raise BadSetting(problems=f"--set {change}: write NAME=VALUE", mistakes=[])
+        changes[name] = yaml.safe_load(value)
+    if options.max_minutes is not None:
+        changes["max_minutes"] = options.max_minutes
+    return make_recipe(options.method, options.preset, **changes)
+
+
+def _evaluate_afresh(dataset: str, retriever: str, options: argparse.Namespace) -> dict[str, Any]:
+    """`evaluate` in a process of its own."""
+    command = [sys.executable, "-m", "e5demo", "evaluate", dataset, f"--retriever={retriever}"]
+    command += [f"--split={options.split}", f"--test-share={options.test_share}"]
+    command += [f"--validation-share={options.validation_share}", f"--seed={options.seed}"]
+    command += [f"--corpus={options.corpus}", f"--max-length={options.max_length}", "--json"]
+    environment = {name: value for name, value in os.environ.items() if name != JOB_FOLDER}
+    run = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True)
+    return json.loads(run.stdout)
 
 
 class TerminalProgress:
@@ -237,13 +296,24 @@ def _parser() -> Parser:
     added = command("prepare", prepare, "make pairs and splits of a CSV", data)
     added.add_argument("--out", metavar="DIR", help="write the splits there (CSV and Parquet)")
     added = command("evaluate", evaluate, "score a retriever on the test queries", data, texts)
-    added.add_argument("--retriever", required=True, help="bm25, baseline or fusion")
+    added.add_argument(
+        "--retriever",
+        required=True,
+        help="bm25, baseline, fusion, a tuned model's id, or fusion:ID",
+    )
     added.add_argument("--limit-queries", type=int, metavar="N", help="a sample drawn by --seed")
     added.add_argument("--cutoffs", metavar="K,K", help="default 1,5,10")
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")
     added.add_argument("--k", type=_positive, default=10)
-    command("encode", encode, "encode the articles ahead of searches", data, texts)
+    added = command("encode", encode, "encode the articles ahead of searches", data, texts)
+    added.add_argument("--retriever", default="baseline", help="baseline or a tuned model's id")
+    added = command("train", train, "tune E5 on the train split", data, texts)
+    added.add_argument("--method", choices=["full", "lora"], required=True)
+    added.add_argument("--preset", choices=list(PRESETS), default="quick")
+    added.add_argument("--config", metavar="FILE", help="settings in YAML, over the preset's")
+    added.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    added.add_argument("--max-minutes", type=float, metavar="N", help="of training")
     command("setup", setup, "prepare the model and the sample's vectors")
     return parser

@@ -6,12 +6,10 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from e5demo.errors import BadSetting
+from e5demo.errors import BadSetting, FileMissing
 
 BASE_MODEL = "intfloat/multilingual-e5-small"
 PROMPTS = {"query": "query: ", "document": "passage: "}
-
-
 CorpusKind = Literal["test", "all"]
 
 
@@ -37,10 +35,7 @@ class Settings(BaseModel):
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
         """Raises BadSetting, also for what is no YAML mapping."""
-        try:
-            return cls.checked(**(yaml.safe_load(path.read_text("utf-8")) or {}))
-        except (yaml.YAMLError, TypeError) as error:
-            raise BadSetting(problems=f"{path.name} is no YAML mapping", mistakes=[]) from error
+        return cls.checked(**load_yaml(path))
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
@@ -63,6 +58,19 @@ class EvaluationSettings(Settings):
     max_length: int = Field(512, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)
     seed: int = Field(42, ge=0, lt=2**32)
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """A mapping of settings by name. Raises FileMissing, BadSetting."""
+    try:
+        settings = yaml.safe_load(path.read_text("utf-8")) or {}
+    except OSError as error:
+        raise FileMissing(path=path) from error
+    except (yaml.YAMLError, UnicodeDecodeError):
+        settings = None
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+        raise BadSetting(problems=f"{path.name} is no YAML mapping", mistakes=[])
+    return settings
 
 
 def _innermost(errors: list[Any]) -> list[Any]:

@@ -123,6 +123,24 @@ class UnknownRetriever(E5DemoError):
     sentence = "There is no retriever {retriever}: use {known}."
 
 
+class BaseModelChanged(E5DemoError):
+    sentence = (
+        "{experiment} is a LoRA adapter for other base weights ({weights}) than those in use: "
+        "bring those back, or tune again."
+    )
+
+
+class UnknownPreset(E5DemoError):
+    sentence = "There is no preset {preset}: use {known}."
+
+
+class TooFewPairs(E5DemoError):
+    sentence = (
+        "{pairs} train pairs do not fill one batch of {batch_size}: "
+        "take a smaller batch or bring more pairs."
+    )
+
+
 class NoRetriever(E5DemoError):
     sentence = "No retriever is chosen: tick one at least."
 

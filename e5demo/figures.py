@@ -7,8 +7,20 @@ import plotly.graph_objects as go
 
 # Colour by kind of retriever, told apart by deuteranopes and protanopes too; readable on paper
 # white and near black alike. assets/style.css has the same hues for text, darker or lighter.
-COLOURS = {"bm25": "#7a7a7a", "baseline": "#2f7fd1", "fusion": "#1f9d6b"}
-SYMBOLS = {"bm25": "square", "baseline": "circle", "fusion": "diamond"}
+COLOURS = {
+    "bm25": "#7a7a7a",
+    "baseline": "#2f7fd1",
+    "fusion": "#1f9d6b",
+    "full": "#cf5a2c",
+    "lora": "#9467c9",
+}
+SYMBOLS = {
+    "bm25": "square",
+    "baseline": "circle",
+    "fusion": "diamond",
+    "full": "triangle-up",
+    "lora": "star",
+}
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms
 INK = "#7d7d7d"  # axis text on both themes
 RULE = "rgba(128,128,128,.25)"
@@ -51,6 +63,28 @@ def metric_dots(
         )
     figure.update_layout(separators=separators)
     return _styled(figure, title).update_yaxes(tickformat=".2f")
+
+
+def loss_lines(
+    histories: Mapping[str, Sequence[Mapping[str, float]]],
+    names: Mapping[str, str],
+    title: str,
+    axis: str,
+    separators: str,
+) -> go.Figure:
+    """The loss by step of each tuned model, by its id; each row has `step` and `loss`."""
+    figure = go.Figure()
+    for experiment, rows in histories.items():
+        figure.add_scatter(
+            name=names[experiment],
+            x=[row["step"] for row in rows],
+            y=[row["loss"] for row in rows],
+            mode="lines+markers",
+            line={"color": COLOURS[experiment.split("-")[0]]},
+            marker={"symbol": SYMBOLS[experiment.split("-")[0]], "size": 6},
+        )
+    figure.update_layout(separators=separators, showlegend=True)
+    return _styled(figure, title).update_xaxes(title=axis)
 
 
 def _styled(figure: go.Figure, title: str) -> go.Figure:

@@ -6,6 +6,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from tiny import packed_file, packed_tensors, tiny_model  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ def test_colour_goes_by_kind_and_a_further_one_of_a_kind_is_hollow():
         (COLOURS["baseline"], "circle-open"),
         (COLOURS["baseline"], "circle-open"),
     ]
-    assert len(set(COLOURS.values())) == 3
+    assert len(set(COLOURS.values())) == len(COLOURS)
 
 
 @pytest.mark.parametrize("separators", [", ", ".,"])

@@ -46,7 +46,8 @@ class Measured:
     @property
     def id(self) -> str:
         """The same measurement has the same id: done again, it takes the old one's place."""
-        return f"{self.retriever}-{xxhash.xxh32_hexdigest(repr(sorted(asdict(self).items())))}"
+        name = self.retriever.replace(":", "-")
+        return f"{name}-{xxhash.xxh32_hexdigest(repr(sorted(asdict(self).items())))}"
 
 
 @dataclass(frozen=True)

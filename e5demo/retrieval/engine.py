@@ -20,7 +20,7 @@ from e5demo.retrieval.search import Retriever
 
 RETRIEVERS = ("bm25", "baseline", "fusion")
 DENSE = ("baseline", "fusion")  # those that need the model
-KEPT_ENCODERS = 2
+KEPT_ENCODERS = 3
 KEPT_INDEXES = 6
 CHARS_PER_TOKEN = 4  # French news in E5's vocabulary: 1,190 characters give 279 tokens
 RATE_SAMPLE = 16  # passages timed to estimate how long a corpus takes
@@ -43,14 +43,21 @@ class Engine:
         self._rates: dict[int, float] = {}  # seconds per unit of work, by max length
 
     @cachedmethod(lambda self: self._encoders, condition=lambda self: self._encoder_ready)
-    def encoder(self, max_length: int) -> E5Encoder:
-        """The base model cut at `max_length` tokens. Raises NoWeights, NotAModel."""
-        return E5Encoder(self.find_model(), max_length)
+    def encoder(self, max_length: int, tuned: ModelSource | None = None) -> E5Encoder:
+        """The base or a tuned model cut at `max_length` tokens. Raises NoWeights, NotAModel."""
+        return E5Encoder(tuned or self.find_model(), max_length)
 
     def retriever(
-        self, name: str, corpus: Corpus, max_length: int, progress: Progress = silent
+        self,
+        name: str,
+        corpus: Corpus,
+        max_length: int,
+        progress: Progress = silent,
+        tuned: ModelSource | None = None,
     ) -> Retriever:
         """Build, or take, the retriever; a dense one encodes its corpus first if need be.
+
+        `tuned` takes the base model's place in `baseline` and `fusion`.
 
         Raises UnknownRetriever, NoWeights, NotAModel.
         """
@@ -58,12 +65,15 @@ class Engine:
             raise UnknownRetriever(retriever=name, known=", ".join(RETRIEVERS))
         if name == "bm25":
             return self._bm25(corpus)
-        dense = self._dense(corpus, max_length, progress)
+        dense = self._dense(corpus, max_length, progress, tuned)
         return dense if name == "baseline" else FusionRetriever([self._bm25(corpus), dense])
 
-    def unencoded(self, corpus: Corpus, max_length: int) -> list[str]:
+    def unencoded(
+        self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None
+    ) -> list[str]:
         """The corpus's passages that are in no cache yet."""
-        return self.cache.missing(self.encoder(max_length), "document", corpus.passages)
+        encoder = self.encoder(max_length, tuned)
+        return self.cache.missing(encoder, "document", corpus.passages)
 
     def seconds_to_encode(self, passages: Sequence[str], max_length: int) -> float:
         """From a few of average length, timed on this machine once per `max_length`."""
@@ -89,11 +99,13 @@ class Engine:
 
     @cachedmethod(
         lambda self: self._denses,
-        key=lambda self, corpus, max_length, progress: (corpus.fingerprint, max_length),
+        key=lambda self, corpus, length, _, tuned: (corpus.fingerprint, length, tuned),
         condition=lambda self: self._dense_ready,
     )
-    def _dense(self, corpus: Corpus, max_length: int, progress: Progress) -> Retriever:
-        return DenseRetriever(corpus, self.encoder(max_length), self.cache, progress)
+    def _dense(
+        self, corpus: Corpus, max_length: int, progress: Progress, tuned: ModelSource | None
+    ) -> Retriever:
+        return DenseRetriever(corpus, self.encoder(max_length, tuned), self.cache, progress)
 
 
 def _work(passages: Sequence[str], max_length: int) -> int:

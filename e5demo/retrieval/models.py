@@ -31,10 +31,12 @@ class ModelSource:
     name: str
     folder: Path
     weights: Weights
+    adapter: Path | None = None  # LoRA weights to be put over the folder's
 
     @property
     def fingerprint(self) -> str:
-        return _fingerprint(self.folder, _files_state(self.folder))
+        parts = [self.folder, self.adapter] if self.adapter else [self.folder]
+        return "+".join(_fingerprint(part, _files_state(part)) for part in parts)
 
 
 def base_model() -> ModelSource:
@@ -108,9 +110,12 @@ def load(source: ModelSource) -> Any:
     if source.weights == "bundled-4bit":
         options["add_pooling_layer"] = False  # the file holds none: don't invent one
     try:
-        return SentenceTransformer(
+        model = SentenceTransformer(
             str(source.folder), prompts=PROMPTS, model_kwargs=options, local_files_only=True
-        ).eval()
+        )
+        if source.adapter:
+            model.load_adapter(str(source.adapter))
+        return model.eval()
     except (
         OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError
     ) as error:  # fmt: skip

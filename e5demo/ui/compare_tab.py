@@ -12,20 +12,17 @@ from e5demo.errors import NoRetriever
 from e5demo.evaluation.experiments import Experiment
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.ui import html
-from e5demo.ui.frame import LIGHT, Frame, current, current_split
+from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split, retriever_choices
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, decimal, duration, label, say
-
-SEPARATORS = {"fr": ", ", "en": ".,"}
 
 
 def create_compare_tab(frame: Frame) -> None:
     t = frame.i18n
     gr.Markdown(t("compare_intro"), elem_classes="intro")
     with gr.Row(elem_classes="settings"):
-        chosen = gr.CheckboxGroup(
-            label=t("retrievers"), choices=[], value=list(RETRIEVERS), scale=3
-        )
+        chosen = gr.CheckboxGroup(label=t("retrievers"), choices=[], value=list(RETRIEVERS))
+    with gr.Row():
         kind = gr.Radio(label=t("corpus"), choices=[], value="test", scale=3)
         length = gr.Dropdown(
             label=t("max_length"), choices=[64, 128, 256, 512], value=512, min_width=110
@@ -45,9 +42,8 @@ def create_compare_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         groups = _comparable(backend)
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("test", "all")]
-        names = html.retriever_names(language)
         return (
-            gr.update(choices=[(text, name) for name, text in names.items()]),
+            retriever_choices(language, backend),
             gr.update(choices=kinds),
             "",
             _tables(language, groups),
@@ -81,10 +77,10 @@ def create_compare_tab(frame: Frame) -> None:
         options.append(f"--cutoffs={','.join(map(str, settings.cutoffs))}")
         if settings.limit_queries:
             options.append(f"--limit-queries={settings.limit_queries}")
-        wanted = [name for name in RETRIEVERS if name in names]
+        wanted = [name for name in backend.retrievers() if name in names]
         for name in wanted:
             frame.submit(backend, name, "evaluate", dataset, f"--retriever={name}", *options)
-        told = ", ".join(label(language, name) for name in wanted)
+        told = ", ".join(html.retriever_name(language, name) for name in wanted)
         return html.note(say(language, "evaluation_queued", names=told))
 
     gr.on([frame.scene.change, frame.job_signal.change], render, frame.who, shown, **LIGHT)
@@ -101,9 +97,10 @@ def _comparable(backend: Backend) -> list[list[Experiment]]:
         same_split = measured.split == choices.split.model_dump(mode="json")
         if measured.data == dataset.fingerprint and same_split:
             groups[measured.ground, measured.cutoffs].append(experiment)
-    order = list(RETRIEVERS)
-    return [
-        sorted(group, key=lambda e: order.index(e.measured.retriever)) for group in groups.values()
+    order = {name: place for place, name in enumerate(backend.retrievers())}
+    return [  # a deleted model's experiments come last
+        sorted(group, key=lambda e: order.get(e.measured.retriever, len(order)))
+        for group in groups.values()
     ]
 
 
@@ -133,7 +130,7 @@ def _table(language: str, group: list[Experiment]) -> str:
     heads = [say(language, f"head_{name}") for name in ("retriever", "settings")]
     rows = [
         [
-            label(language, e.measured.retriever),
+            html.retriever_name(language, e.measured.retriever),
             _settings(language, e),
             *(decimal(language, e.metrics[name]) for name in metrics),
             duration(language, e.seconds),
@@ -154,7 +151,7 @@ def _settings(language: str, experiment: Experiment) -> str:
 def _chart(language: str, group: list[Experiment]) -> Any:
     names = {
         e.id: " · ".join(
-            [label(language, e.measured.retriever), _settings(language, e)][
+            [html.retriever_name(language, e.measured.retriever), _settings(language, e)][
                 : 1 + bool(e.measured.weights)
             ]
         )

@@ -1,6 +1,7 @@
 """What all tabs share: whose workspace, which language, and the signals that redraw them."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import gradio as gr
 
@@ -10,10 +11,13 @@ from e5demo.data.corpus import Corpus
 from e5demo.data.splits import Split
 from e5demo.data.store import Dataset
 from e5demo.jobs import Job
+from e5demo.ui.html import retriever_name
 
 # A change of `scene` (data set, split or language) redraws every tab, one of `job_signal` what a
 # finished job may have changed. Polls and redraws never wait for heavy work.
 LIGHT = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+SHOWN_RETRIEVERS = 11  # the three, and four tuned models with their fusions
+SEPARATORS = {"fr": ", ", "en": ".,"}  # plotly's decimal and thousands signs
 HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 2, "api_visibility": "private"}
 
 
@@ -92,6 +96,12 @@ def current_split(backend: Backend) -> Split:
     """Raises TwinsWanted where it would take long: that is a job then."""
     dataset, choices = current(backend)
     return backend.quick_split(dataset, choices.split)
+
+
+def retriever_choices(language: str, backend: Backend) -> Any:
+    """An update of a choice of retrievers; what is chosen stays chosen."""
+    names = backend.retrievers()[:SHOWN_RETRIEVERS]
+    return gr.update(choices=[(retriever_name(language, name), name) for name in names])
 
 
 def corpus_in_use(backend: Backend, kind: CorpusKind) -> Corpus:

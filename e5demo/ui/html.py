@@ -56,13 +56,14 @@ def column(language: str, found: Column, name: str, gold: set[str], k: int) -> s
     elif gold and found.hits:
         place = note(say(language, "gold_beyond", depth=count(language, len(found.hits))))
     return (
-        f'<section class="answer kind-{found.retriever}">'
+        f'<section class="answer kind-{kind_of(found.retriever)}">'
         f"<h3>{escape(name)}<small>{took}</small></h3>{place}{body}</section>"
     )
 
 
 def waiting_column(retriever: str, name: str, text: str) -> str:
-    return f'<section class="answer kind-{retriever}"><h3>{escape(name)}</h3>{note(text)}</section>'
+    kind = kind_of(retriever)
+    return f'<section class="answer kind-{kind}"><h3>{escape(name)}</h3>{note(text)}</section>'
 
 
 def columns(parts: Sequence[str]) -> str:
@@ -128,8 +129,18 @@ def _right(is_number: bool) -> str:
     return ' class="number"' if is_number else ""
 
 
-def retriever_names(language: str) -> dict[str, str]:
-    return {name: label(language, name) for name in ("bm25", "baseline", "fusion")}
+def retriever_name(language: str, name: str) -> str:
+    """'LoRA 3f2a91c0' for a tuned model, 'Fusion · LoRA 3f2a91c0' for its fusion with BM25."""
+    first, _, rest = name.partition(":")
+    if rest:
+        return f"{label(language, first)} · {retriever_name(language, rest)}"
+    kind, _, number = first.partition("-")
+    return f"{label(language, kind)} {number}".strip()
+
+
+def kind_of(name: str) -> str:
+    """bm25, baseline, fusion, full or lora: what a retriever's colour goes by."""
+    return re.split("[:-]", name)[0]
 
 
 def repeats(language: str, groups: Sequence[Repeat]) -> str:
@@ -145,6 +156,11 @@ def repeats(language: str, groups: Sequence[Repeat]) -> str:
             f"<li>{titles}<small>{len(group.rows)} × {escape(kind)} · {where}</small></li>"
         )
     return f'<ul class="repeats">{"".join(items)}</ul>'
+
+
+def command(title: str, line: str) -> str:
+    """A command to copy."""
+    return f'<p class="note">{escape(title)}</p><pre class="command">{escape(line)}</pre>'
 
 
 def folded(title: str, lines: Sequence[str]) -> str:

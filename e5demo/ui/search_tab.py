@@ -11,7 +11,7 @@ from e5demo.data.corpus import Corpus
 from e5demo.errors import EmptyQuery, NoRetriever
 from e5demo.retrieval.engine import DENSE, RETRIEVERS
 from e5demo.ui import html
-from e5demo.ui.frame import HEAVY, LIGHT, Frame, corpus_in_use, current
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, corpus_in_use, current, retriever_choices
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import count, duration, label, say
 
@@ -42,24 +42,31 @@ def create_search_tab(frame: Frame) -> None:
         examples = [gr.Button("", size="sm", min_width=120) for _ in SAMPLE_EXAMPLES]
     with gr.Row(elem_classes="settings"):
         chosen = gr.CheckboxGroup(label=t("retrievers"), choices=[], value=["bm25", "baseline"])
+    with gr.Row():
         kind = gr.Radio(label=t("corpus"), choices=[], value="all")
         k = gr.Slider(3, 50, value=10, step=1, label=t("hits"), min_width=160)
     encode = gr.Button(t("encode_button"), visible=False)
     answer = gr.HTML()
-    shown = [answer, encode]
+    to_read = gr.State("")  # the retriever whose model has not read the corpus
+    shown = [answer, encode, to_read]
 
     @guarded
     def render(visitor: str | None, language: str) -> Any:
         backend = frame.backend(visitor)
-        names = html.retriever_names(language)
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("all", "test")]
         return (
-            gr.update(choices=[(text, name) for name, text in names.items()]),
+            retriever_choices(language, backend),
             gr.update(choices=kinds),
             *_examples(backend),
             html.note(say(language, "search_empty"), "empty"),
             gr.update(visible=False),
+            "",
         )
+
+    @guarded
+    def new_retrievers(visitor: str | None, language: str) -> Any:
+        """After a job, which may have tuned a model."""
+        return retriever_choices(language, frame.backend(visitor))
 
     @guarded
     def search(
@@ -78,18 +85,18 @@ def create_search_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         corpus = corpus_in_use(backend, which)
         gold = backend.gold(current(backend)[0], corpus, text)
-        wanted = [name for name in RETRIEVERS if name in names]
-        labels = html.retriever_names(language)
+        wanted = [name for name in backend.retrievers() if name in names]
+        labels = {name: html.retriever_name(language, name) for name in wanted}
         wait = say(language, "searching" if frame.backends.model_ready else "model_loading")
         parts = {name: html.waiting_column(name, labels[name], wait) for name in wanted}
         found: dict[str, Column] = {}
-        to_encode = ""
-        yield html.columns(list(parts.values())), gr.update(visible=False)
+        unread = ""  # the first that has to read the corpus: what the button is for
+        yield html.columns(list(parts.values())), gr.update(visible=False), unread
         for name in wanted:
-            if name in DENSE and not to_encode:
-                to_encode = _unread(language, backend, corpus)
-            if name in DENSE and to_encode:
-                parts[name] = html.waiting_column(name, labels[name], to_encode)
+            missing = _unread(language, backend, corpus, name)
+            if missing:
+                unread = unread or name
+                parts[name] = html.waiting_column(name, labels[name], missing)
             else:
                 length = backend.choices().max_length
                 found[name] = backend.search(
@@ -98,13 +105,16 @@ def create_search_tab(frame: Frame) -> None:
                 parts[name] = html.column(language, found[name], labels[name], gold, int(hits))
             summary = _summary(language, list(found.values()), gold, int(hits))
             page = summary + html.columns(list(parts.values()))
-            yield page, gr.update(visible=bool(to_encode))
+            yield page, gr.update(visible=bool(unread)), unread
 
     @guarded
-    def start_encoding(visitor: str | None, language: str, which: str) -> Any:
+    def start_encoding(visitor: str | None, language: str, which: str, retriever: str) -> Any:
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
-        options = (f"--corpus={which}", f"--max-length={choices.max_length}")
+        model = retriever.removeprefix("fusion:")
+        options = [f"--corpus={which}", f"--max-length={choices.max_length}"]
+        if model not in RETRIEVERS:
+            options.append(f"--retriever={model}")
         frame.submit(backend, dataset.name, "encode", dataset, *options)
         inform(say(language, "encoding_queued"))
         return gr.update(visible=False)
@@ -116,7 +126,8 @@ def create_search_tab(frame: Frame) -> None:
     for example in examples:
         taken = example.click(lambda text: text, example, query, **LIGHT)
         taken.then(search, asked, shown, **options)
-    encode.click(start_encoding, [*frame.who, kind], encode, **LIGHT)
+    encode.click(start_encoding, [*frame.who, kind, to_read], encode, **LIGHT)
+    frame.job_signal.change(new_retrievers, frame.who, chosen, **LIGHT)
 
 
 def _examples(backend: Backend) -> list[str]:
@@ -129,10 +140,13 @@ def _examples(backend: Backend) -> list[str]:
     return found.str.replace("__i18n__", "").tolist()  # gradio's mark of a text to translate
 
 
-def _unread(language: str, backend: Backend, corpus: Corpus) -> str:
+def _unread(language: str, backend: Backend, corpus: Corpus, retriever: str) -> str:
     """What E5 would first have to read and how long that takes; empty if a person can wait."""
+    kind, tuned = backend.find_retriever(retriever)
+    if kind not in DENSE:
+        return ""
     length = backend.choices().max_length
-    passages = backend.engine.unencoded(corpus, length)
+    passages = backend.engine.unencoded(corpus, length, tuned)
     seconds = backend.engine.seconds_to_encode(passages, length) if passages else 0
     if seconds <= PATIENCE_SECONDS:
         return ""

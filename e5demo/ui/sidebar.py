@@ -14,6 +14,7 @@ from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, decimal, duration, explain, say
 
 POLL_SECONDS = 1.5
+ABOUT = ("evaluate", "train")  # jobs whose title is a retriever, not a data set
 
 
 def create_sidebar(frame: Frame) -> gr.Timer:
@@ -98,8 +99,8 @@ def _jobs(language: str, jobs: list[Job]) -> list[str]:
 
 
 def _title(language: str, job: Job) -> str:
-    names = html.retriever_names(language)
-    return say(language, f"job_{job.command[0]}", name=names.get(job.title, job.title))
+    about = html.retriever_name(language, job.title) if job.command[0] in ABOUT else job.title
+    return say(language, f"job_{job.command[0]}", name=about)
 
 
 def _progress(language: str, job: Job) -> str:

@@ -95,6 +95,8 @@ STATIC: dict[str, tuple[str, str]] = {
     "search_button": ("Chercher", "Search"),
     "retrievers": ("Moteurs", "Retrievers"),
     "bm25": ("BM25", "BM25"),
+    "full": ("Complet", "Full"),
+    "lora": ("LoRA", "LoRA"),
     "baseline": ("E5 de base", "E5 baseline"),
     "fusion": ("Fusion", "Fusion"),
     "corpus": ("Chercher dans", "Search in"),
@@ -115,19 +117,24 @@ STATIC: dict[str, tuple[str, str]] = {
     "stop": ("Tout arrêter", "Stop all"),
     # Entraînement
     "train_intro": (
-        "Ici, E5 apprendra de vos paires, en entier ou par LoRA.",
-        "Here E5 will learn from your pairs, fully or with LoRA.",
+        "E5 apprend de vos paires d’entraînement, puis repasse le même test qu’avant.",
+        "E5 learns from your train pairs, then takes the same test as before.",
     ),
-    "train_body": (
-        "L’affinage arrive dans une prochaine version : entièrement ou par LoRA, en tâche de fond, "
-        "avec une estimation de sa durée avant de commencer. Dès maintenant, l’onglet **Splits** "
-        "enregistre `train_pairs.csv`, que le notebook d’origine lit tel quel, et l’onglet "
-        "**Comparaison** donne les scores de départ à battre.",
-        "Fine-tuning comes in a later version: full or with LoRA, in the background, with an "
-        "estimate of its time before it starts. Already now the **Splits** tab saves "
-        "`train_pairs.csv`, which the original notebook reads as is, and the **Comparison** tab "
-        "gives the scores to beat.",
+    "method": ("Méthode", "Method"),
+    "method_full": ("Complet : tous les poids", "Full: all weights"),
+    "method_lora": ("LoRA : un petit adaptateur", "LoRA: a small adapter"),
+    "preset": ("Préréglage", "Preset"),
+    "preset_quick": ("Rapide : des minutes sur deux cœurs", "Quick: minutes on two cores"),
+    "preset_notebook": (
+        "Notebook : la recette à la lettre, des heures",
+        "Notebook: the recipe to the letter, hours",
     ),
+    "max_minutes": (
+        "Minutes d’entraînement (0 : sans limite)",
+        "Minutes of training (0: no limit)",
+    ),
+    "batch_size": ("Paires par lot", "Pairs a batch"),
+    "train_button": ("Affiner", "Tune"),
 }
 
 SPOKEN: dict[str, tuple[str, str]] = {
@@ -317,9 +324,35 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "state_cancelled": ("arrêtée", "stopped"),
     "state_stalled": ("sans nouvelle depuis deux minutes", "silent for two minutes"),
     "stage_encode": ("encodage", "encoding"),
+    "stage_train": ("entraînement", "training"),
     "stage_twins": ("doublons", "duplicates"),
     "job_evaluate": ("Évaluer {name}", "Evaluate {name}"),
     "job_encode": ("Encoder {name}", "Encode {name}"),
+    "job_train": ("Affiner E5 : {name}", "Tune E5: {name}"),
+    "train_command": (
+        "La même chose en ligne de commande :",
+        "The same on the command line:",
+    ),
+    "train_queued": (
+        "Affinage lancé : scores de départ, entraînement, scores d’arrivée. La barre latérale dit "
+        "où il en est.",
+        "Tuning started: scores before, training, scores after. The sidebar says how far it is.",
+    ),
+    "train_none": (
+        "Aucun modèle affiné encore. Choisissez une méthode, puis « Affiner » : avec le préréglage "
+        "rapide, dix minutes suffisent.",
+        "No tuned model yet. Choose a method, then “Tune”: with the quick preset ten minutes do.",
+    ),
+    "head_model": ("Modèle", "Model"),
+    "head_dataset": ("Jeu", "Data set"),
+    "head_pairs": ("Paires", "Pairs"),
+    "head_steps": ("Pas", "Steps"),
+    "head_trainable": ("Poids appris", "Weights trained"),
+    "head_peak": ("Mémoire", "Memory"),
+    "head_loss": ("Perte, début → fin", "Loss, start → end"),
+    "chart_loss": ("Perte par pas", "Loss by step"),
+    "axis_steps": ("pas", "step"),
+    "percent": ("{share} %", "{share}%"),
     "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
     "deleted": ("{name} est supprimé.", "{name} is deleted."),
     "refused": ("Impossible ainsi", "Not like this"),
@@ -383,6 +416,15 @@ FRENCH_ERRORS: dict[str, str] = {
         "Le modèle n’a pas pu être chargé ({reason}) : voyez le journal du serveur, puis relancez."
     ),
     "UnknownRetriever": "Il n’y a pas de moteur {retriever} : prenez {known}.",
+    "BaseModelChanged": (
+        "{experiment} est un adaptateur LoRA pour d’autres poids de base ({weights}) que ceux en "
+        "service : remettez-les, ou affinez de nouveau."
+    ),
+    "UnknownPreset": "Il n’y a pas de préréglage {preset} : prenez {known}.",
+    "TooFewPairs": (
+        "{pairs} paires d’entraînement ne remplissent pas un lot de {batch_size} : prenez un lot "
+        "plus petit ou apportez plus de paires."
+    ),
     "NoRetriever": "Aucun moteur n’est choisi : cochez-en au moins un.",
     "FolderNotWritable": (
         "Impossible d’écrire dans {folder} ({reason}) : choisissez un autre dossier."

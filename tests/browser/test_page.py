@@ -208,6 +208,33 @@ def test_scores_are_measured_shown_and_found_again(app, visit):
     expect(rows).to_have_count(3)
 
 
+def test_a_model_is_tuned_compared_and_searched_with(app, visit):
+    page = visit(app)
+    open_tab(page, "Entraînement")
+    panel = page.get_by_role("tabpanel").filter(has_text="Affiner")
+    expect(panel.locator(".command")).to_contain_text("train sample-news")
+    panel.get_by_label("Paires par lot").fill("8")
+    panel.get_by_label("Minutes d’entraînement").fill("0.1")
+    panel.get_by_role("button", name="Affiner").click()
+    expect(side(page)).to_contain_text("Affiner E5 : LoRA")
+    page.reload()
+    open_tab(page, "Entraînement")
+    model = panel.locator("tbody tr").first
+    expect(model).to_contain_text("LoRA", timeout=180_000)
+    expect(panel.locator(".js-plotly-plot")).to_be_visible()
+    name = model.locator("td").first.inner_text()
+    open_tab(page, "Comparaison")
+    rows = page.get_by_role("tabpanel").filter(has_text="Évaluer").locator("tbody tr")
+    expect(rows.filter(has_text=name)).to_have_count(1)
+    open_tab(page, "Recherche")
+    search = page.get_by_role("tabpanel").filter(has_text="Chercher dans")
+    search.get_by_label(name, exact=True).check()
+    search.get_by_label("le split de test").check()
+    page.locator("#query").locator("input, textarea").fill("baleine")
+    page.keyboard.press("Enter")
+    expect(page.locator(".kind-lora li").first).to_be_visible()
+
+
 def test_encoding_is_a_job_that_a_reload_finds_and_a_click_stops(app, visit, tmp_path):
     page = visit(app)
     open_tab(page, "Données")

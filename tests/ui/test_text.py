@@ -15,8 +15,8 @@ from e5demo.data.pairs import RULES
 from e5demo.data.profile import FIELDS
 from e5demo.data.splits import SPLITS
 from e5demo.errors import BadSetting, E5DemoError, EmptySplit, MarkupFile
+from e5demo.figures import COLOURS
 from e5demo.jobs import State
-from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.models import Weights
 from e5demo.ui import TABS
 from e5demo.ui.text import (
@@ -141,14 +141,14 @@ def test_no_key_is_unused(table):
     used = {key for _, where, pattern, _ in LOOKUPS if where is table
             for key in matching(table, pattern)}  # fmt: skip
     if table is STATIC:
-        used |= set(RETRIEVERS)  # looked up by an experiment's own word
+        used |= set(COLOURS)  # looked up by kind of retriever
     assert table.keys() - used == set()
 
 
 @pytest.mark.parametrize(
     ("table", "prefix", "values"),
     [
-        (STATIC, "", RETRIEVERS),
+        (STATIC, "", COLOURS),
         (STATIC, "tab_", TABS),
         (STATIC, "column_", FIELDS),
         (STATIC, "order_", ORDERS),
