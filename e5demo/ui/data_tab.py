@@ -6,23 +6,28 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from e5demo import figures
 from e5demo.backend import Backend
 from e5demo.data import kaggle
-from e5demo.data.duplicates import JACCARD, SHINGLE_WORDS
 from e5demo.data.pairs import RULES
-from e5demo.data.profile import FieldProfile, agencies, profile, repeats
+from e5demo.data.profile import agencies, profile
 from e5demo.data.reading import DELIMITERS, ENCODINGS, guess_columns, preview
 from e5demo.data.store import Dataset
 from e5demo.errors import E5DemoError
 from e5demo.ui import html
 from e5demo.ui.articles import create_browser
+from e5demo.ui.data_views import (
+    dataset_name,
+    field_table,
+    funnel_steps,
+    length_charts,
+    reading_note,
+    repeat_list,
+)
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, scene_of
 from e5demo.ui.guard import guarded, inform, refuse
-from e5demo.ui.text import count, decimal, explain, say
+from e5demo.ui.text import explain, say
 
 PARTS = ("query", "passage", "date", "agency", "url")
-SHOWN_REPEATS = 30
 PREVIEW_COLUMNS = 30
 FILE_TYPES = [".csv", ".gz", ".tsv", ".txt"]
 
@@ -80,17 +85,17 @@ def create_data_tab(frame: Frame) -> None:
     def render(visitor: str | None, language: str) -> Any:
         backend = frame.backend(visitor)
         chosen, _ = current(backend)
-        names = [(_name(language, d), d.id) for d in backend.datasets()]
+        names = [(dataset_name(language, d), d.id) for d in backend.datasets()]
         return (
             gr.update(choices=names, value=chosen.id),
             gr.update(visible=not chosen.is_sample),
             *[gr.update(visible=False)] * 2,
-            html.note(_about(language, chosen)),
-            gr.update(choices=_funnel(language, chosen), value="kept"),
+            html.note(reading_note(language, chosen)),
+            gr.update(choices=funnel_steps(language, chosen), value="kept"),
             gr.update(choices=agencies(chosen.pairs), value=[]),
-            _fields(language, profile(chosen.pairs)),
-            *_lengths(language, chosen),
-            _repeats(language, backend, chosen),
+            field_table(language, profile(chosen.pairs)),
+            *length_charts(language, chosen),
+            repeat_list(language, backend, chosen),
             "",
             *_reading_of(language, backend, chosen),
         )
@@ -182,29 +187,6 @@ def _source(backend: Backend, place: str) -> Path:
     return backend.source_of(current(backend)[0])
 
 
-def _name(language: str, dataset: Dataset) -> str:
-    return say(language, "sample") if dataset.is_sample else dataset.name
-
-
-def _about(language: str, dataset: Dataset) -> str:
-    delimiter = say(language, "tabulation") if dataset.delimiter == "\t" else dataset.delimiter
-    rows = count(language, dataset.rows)
-    parts = [say(language, "file_note", rows=rows, encoding=dataset.encoding, delimiter=delimiter)]
-    if dataset.bad_lines:
-        parts.append(say(language, "bad_lines", count=count(language, dataset.bad_lines)))
-    if dataset.is_sample:
-        parts.insert(0, say(language, "sample_note"))
-    return " ".join(parts)
-
-
-def _funnel(language: str, dataset: Dataset) -> list[tuple[str, str]]:
-    counts = {**dataset.dropped_counts, "kept": dataset.size}
-    return [
-        (say(language, f"rule_{name}", count=count(language, number)), name)
-        for name, number in counts.items()
-    ]
-
-
 def _reading(
     language: str,
     path: Path,
@@ -237,47 +219,3 @@ def _reading_of(language: str, backend: Backend, dataset: Dataset) -> list[Any]:
         unknown = [gr.update(choices=[], value=None)] * len(PARTS)
         why = html.note(explain(language, error), "problem")
         return [dataset.delimiter, dataset.encoding, *unknown, why]
-
-
-def _fields(language: str, profiles: list[FieldProfile]) -> str:
-    headers = ["column", "filled", "distinct", "lengths", "range"]
-    rows = [
-        [
-            say(language, f"field_{p.name}"),
-            count(language, p.filled),
-            count(language, p.distinct),
-            " · ".join(count(language, n) for n in (p.shortest, p.median, p.longest)),
-            f"{p.first} – {p.last}" if p.name == "date" else "",
-        ]
-        for p in profiles
-    ]
-    return html.table([say(language, f"head_{name}") for name in headers], rows)
-
-
-def _lengths(language: str, dataset: Dataset) -> list[Any]:
-    axis = say(language, "axis_characters")
-    return [
-        figures.length_histogram(
-            dataset.pairs[name].str.len().tolist(), say(language, f"chart_{name}"), axis, colour
-        )
-        for name, colour in (("query", figures.TITLES), ("passage", figures.ARTICLES))
-    ]
-
-
-def _repeats(language: str, backend: Backend, dataset: Dataset) -> str:
-    if not backend.finds_twins_quickly(dataset):
-        return html.note(say(language, "twins_wanted"))
-    found = repeats(dataset.pairs, dataset.twins())
-    if not found:
-        return html.note(say(language, "repeats_none"))
-    told = say(
-        language,
-        "repeats_found",
-        count=count(language, len(found)),
-        jaccard=decimal(language, JACCARD, 1),
-        words=SHINGLE_WORDS,
-    )
-    more = say(language, "repeats_shown", shown=SHOWN_REPEATS)
-    return html.note(f"{told} {more}" if len(found) > SHOWN_REPEATS else told) + html.repeats(
-        language, found[:SHOWN_REPEATS]
-    )

@@ -131,8 +131,8 @@ def create_search_tab(frame: Frame) -> None:
 
 
 def _examples(backend: Backend) -> list[str]:
-    """Three to try: fixed ones for the sample, titles of its test split for other data."""
-    dataset, _choices = current(backend)
+    """Three to try: fixed ones for the sample, titles of the data for other data."""
+    dataset, _ = current(backend)
     if dataset.is_sample:
         return SAMPLE_EXAMPLES
     titles = dataset.pairs["query"]
