@@ -327,3 +327,49 @@ def test_a_bug_and_an_interruption_have_their_own_codes(capsys, monkeypatch, err
     assert told.out == ""
     assert told.err.splitlines()[-1] == words
     assert ("Traceback" in told.err) is (code == 1)
+
+
+TRAINED = {
+    "type": "object",
+    "required": ["experiment", "method", "steps", "trainable_parameters", "total_parameters",
+                 "seconds", "timings", "peak_memory_mb", "before", "after", "path"],
+    "additionalProperties": False,
+    "properties": {
+        "experiment": {"pattern": "^(full|lora)-[0-9a-f]{8}$"},
+        "method": {"enum": ["full", "lora"]},
+        "steps": {"type": "integer", "minimum": 1},
+        "trainable_parameters": {"type": "integer"},
+        "total_parameters": {"type": "integer"},
+        "seconds": {"type": "number"},
+        "timings": {"required": ["train", "evaluate_before", "evaluate_after"]},
+        "peak_memory_mb": {"type": "number"},
+        "before": {"required": ["recall@1", "ndcg@10"]},
+        "after": {"required": ["recall@1", "ndcg@10"]},
+        "path": {"type": "string"},
+    },
+}  # fmt: skip
+
+
+def test_train_tunes_and_its_id_is_a_retriever(capsys, tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setenv("E5DEMO_MODEL", str(tiny_model.folder))
+    path = str(good(tmp_path))
+    short = ["--max-length", "16", "--json"]
+    options = ["--method", "lora", "--set", "batch_size=4", "--set", "max_length=16"]
+    assert main(["train", path, *options, "--max-minutes", "0.05", *short]) == 0
+    told = json.loads(capsys.readouterr().out)
+    jsonschema.validate(told, TRAINED)
+    for retriever in (told["experiment"], f"fusion:{told['experiment']}"):
+        assert main(["evaluate", path, "--retriever", retriever, *short]) == 0
+        scored = json.loads(capsys.readouterr().out)
+        assert (scored["retriever"], scored["weights"]) == (retriever, "tuned")
+        if retriever == told["experiment"]:
+            assert scored["metrics"] == told["after"]
+
+
+@pytest.mark.parametrize("change", ["scale", "scale=-1", "zut=1"])
+def test_a_bad_training_setting_is_one_line(capsys, tmp_path, change):
+    arguments = ["train", str(good(tmp_path)), "--method", "full", "--set", change, "--json"]
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.strip().splitlines()) == 1

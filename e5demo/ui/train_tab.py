@@ -10,7 +10,7 @@ from e5demo.errors import TooFewPairs
 from e5demo.training.recipe import PRESETS, Method, make_recipe
 from e5demo.training.tuned import Tuned
 from e5demo.ui import html
-from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split
+from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split, split_options
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import count, decimal, duration, label, say
 
@@ -35,16 +35,11 @@ def create_train_tab(frame: Frame) -> None:
     def render(visitor: str | None, language: str) -> Any:
         methods = [(label(language, f"method_{name}"), name) for name in ("lora", "full")]
         presets = [(label(language, f"preset_{name}"), name) for name in PRESETS]
-        size = _batch_size(len(_train_pairs(visitor)))
+        dataset, choices = current(frame.backend(visitor))
+        shares = (1 - choices.split.test_share) * (1 - choices.split.validation_share)
+        size = _batch_size(int(dataset.size * shares))
         told = refresh(visitor, language)
         return gr.update(choices=methods), gr.update(choices=presets), size, *told
-
-    def _train_pairs(visitor: str | None) -> Any:
-        backend = frame.backend(visitor)
-        dataset, choices = current(backend)
-        if not backend.finds_twins_quickly(dataset):
-            return dataset.pairs
-        return backend.split_rows(dataset, choices.split, "train")
 
     @guarded
     def refresh(visitor: str | None, language: str) -> Any:
@@ -55,8 +50,9 @@ def create_train_tab(frame: Frame) -> None:
 
     @guarded
     def show_command(visitor: str | None, language: str, *values: Any) -> Any:
-        dataset, _ = current(frame.backend(visitor))
-        line = shlex.join(["python", "-m", "e5demo", "train", dataset.id, *_options(*values)])
+        dataset, choices = current(frame.backend(visitor))
+        options = [*split_options(choices.split), *_options(*values)]
+        line = shlex.join(["python", "-m", "e5demo", "train", dataset.id, *options])
         return html.command(say(language, "train_command"), line)
 
     @guarded
@@ -64,7 +60,7 @@ def create_train_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
         method, preset, minutes, size = values
-        recipe = make_recipe(method, preset, batch_size=size, max_minutes=minutes or None)
+        recipe = make_recipe(method, preset, batch_size=size or 0, max_minutes=minutes or None)
         current_split(backend)  # refused here rather than in the job's log
         pairs = len(backend.split_rows(dataset, choices.split, "train"))
         if pairs < recipe.batch_size:
@@ -86,8 +82,8 @@ def _batch_size(pairs: int) -> int:
     return min(64, max(8, pairs // 12))
 
 
-def _options(method: Method, preset: str, minutes: float, batch: float) -> list[str]:
-    options = [f"--method={method}", f"--preset={preset}", f"--set=batch_size={int(batch)}"]
+def _options(method: Method, preset: str, minutes: float | None, batch: float | None) -> list[str]:
+    options = [f"--method={method}", f"--preset={preset}", f"--set=batch_size={int(batch or 0)}"]
     limit = f"{minutes:g}" if minutes else "null"
     return [*options, f"--set=max_minutes={limit}"]
 
