@@ -47,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ended(reporter, BUG, f"{type(error).__name__}: {error}")
     if isinstance(sys.stdout, io.TextIOWrapper):  # JSON is UTF-8, whatever the terminal's encoding
         sys.stdout.reconfigure(encoding="utf-8" if options.json else None, errors="replace")
-    print(json.dumps(answer, ensure_ascii=False) if options.json else _readable(answer))
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # who reads has read enough
+        print(json.dumps(answer, ensure_ascii=False) if options.json else _readable(answer))
+        sys.stdout.flush()
     if reporter:
         reporter.end("done")
     return OK
@@ -58,7 +59,7 @@ def prepare(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     backend = _backend()
     dataset = backend.resolve(options.csv, **_read_as(options))
     split = backend.split(dataset, _split_settings(options), progress)
-    if options.out:
+    if options.out is not None:
         try:
             backend.save_splits(dataset, split, Path(options.out))
         except OSError as error:
@@ -217,7 +218,7 @@ def _read_as(options: argparse.Namespace) -> dict[str, Any]:
     columns = {"query": options.query_column, "passage": options.passage_column}
     chosen = {part: column for part, column in columns.items() if column}
     return {
-        "delimiter": options.delimiter,
+        "delimiter": {"tab": "\t", "\\t": "\t"}.get(options.delimiter, options.delimiter),
         "encoding": options.encoding,
         "columns": chosen or None,
     }

@@ -54,7 +54,7 @@ class EvaluationSettings(Settings):
     """What is measured: which passages are searched, with which texts cut where."""
 
     corpus: CorpusKind = "test"
-    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10), min_length=1)
+    cutoffs: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field((1, 5, 10), min_length=1)
     max_length: int = Field(512, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)
     seed: int = Field(42, ge=0, lt=2**32)

@@ -83,7 +83,8 @@ class Jobs:
         """
         with self._locked():
             for job in self.of(owner):
-                if job.active and job.command == list(command):
+                stopping = (self.folder / job.id / "cancelled.json").is_file()
+                if job.active and job.command == list(command) and not stopping:
                     return job
             job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
             spec = {"title": title, "command": list(command), "owner": owner}

@@ -107,12 +107,12 @@ def preview(
 
 def sniff(path: Path, *, delimiter: str | None = None, encoding: str | None = None) -> CsvFormat:
     """Find delimiter and encoding by scoring a fixed set of candidates on the file's start."""
-    if delimiter is not None and len(delimiter) != 1:
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"'):
         raise BadDelimiter(delimiter=delimiter)
     start = _start(path)
     if not start.strip():
         raise EmptyFile(name=path.name)
-    if b"\0" in start and not start.startswith(UTF16_BOMS):
+    if b"\0" in start and not encoding and not start.startswith(UTF16_BOMS):
         raise BinaryFile(name=path.name)
     encoding = encoding or _guess_encoding(start)
     text = _decode_start(start, encoding, path.name)

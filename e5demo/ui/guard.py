@@ -47,7 +47,7 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 def refuse(language: str, error: E5DemoError) -> Any:
     """Say what is wrong; the value that leaves every output alone. Messages are shown as HTML."""
-    gr.Warning(escape(explain(language, error)), MESSAGE_SECONDS, title=say(language, "refused"))
+    gr.Warning(escape(explain(language, error)), MESSAGE_SECONDS)
     return gr.skip()
 
 

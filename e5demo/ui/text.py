@@ -355,7 +355,6 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "percent": ("{share} %", "{share}%"),
     "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
     "deleted": ("{name} est supprimé.", "{name} is deleted."),
-    "refused": ("Impossible ainsi", "Not like this"),
     "megabytes": ("{count} Mo", "{count} MB"),
 }
 
@@ -457,6 +456,7 @@ FRENCH_MISTAKES: dict[str, str] = {
     "greater_than_equal": "doit être au moins {ge}",
     "int_from_float": "doit être un nombre entier",
     "int_parsing": "doit être un nombre entier",
+    "int_parsing_size": "est un nombre trop grand",
     "int_type": "doit être un nombre entier",
     "less_than": "doit être plus petit que {lt:.10g}",
     "less_than_equal": "doit être au plus {le}",

@@ -8,6 +8,11 @@ MONO = ("ui-monospace", "Consolas", "monospace")
 # five tabs.
 HEAD = """<meta name="color-scheme" content="light dark">
 <style>
+/* gradio heads its messages in English alone */
+html:lang(fr) .toast-title { font-size: 0; }
+html:lang(fr) .toast-title::before { content: "Message"; font-size: 1rem; }
+html:lang(fr) .toast-title.warning::before { content: "Impossible ainsi"; }
+html:lang(fr) .toast-title.error::before { content: "Erreur"; }
 @media (max-width: 640px) { .gradio-container .app { padding: 12px 8px !important; } }
 </style>"""
 INK = gr.themes.Color(

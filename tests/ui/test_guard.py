@@ -39,15 +39,15 @@ def test_what_a_handler_gives_passes_through(messages):
 
 
 @pytest.mark.parametrize(
-    ("language", "sentence", "title"),
+    ("language", "sentence"),
     [
-        ("fr", "La requête est vide : tapez un titre ou quelques mots.", "Impossible ainsi"),
-        ("en", "The query is empty: type a title or a few words.", "Not like this"),
+        ("fr", "La requête est vide : tapez un titre ou quelques mots."),
+        ("en", "The query is empty: type a title or a few words."),
     ],
 )
-def test_a_mistake_is_one_message_and_leaves_the_outputs(messages, language, sentence, title):
+def test_a_mistake_is_one_message_and_leaves_the_outputs(messages, language, sentence):
     assert halve("me", language, 3) == SKIPPED
-    assert messages == [((sentence, MESSAGE_SECONDS), {"title": title})]
+    assert messages == [((sentence, MESSAGE_SECONDS), {})]
 
 
 def test_a_handler_of_several_answers_keeps_those_before_the_mistake(messages):
