@@ -189,8 +189,7 @@ def _recipe(options: argparse.Namespace) -> TrainingSettings:
 def _evaluate_afresh(dataset: str, retriever: str, options: argparse.Namespace) -> dict[str, Any]:
     """`evaluate` in a process of its own."""
     command = [sys.executable, "-m", "e5demo", "evaluate", dataset, f"--retriever={retriever}"]
-    command += [f"--split={options.split}", f"--test-share={options.test_share}"]
-    command += [f"--validation-share={options.validation_share}", f"--seed={options.seed}"]
+    command += _split_settings(options).as_options()
     command += [f"--corpus={options.corpus}", f"--max-length={options.max_length}", "--json"]
     environment = {name: value for name, value in os.environ.items() if name != JOB_FOLDER}
     run = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True)

@@ -49,6 +49,15 @@ class SplitSettings(Settings):
     validation_share: float = Field(0.15, gt=0, lt=1)
     seed: int = Field(42, ge=0, lt=2**32)
 
+    def as_options(self) -> list[str]:
+        """As the command line takes them."""
+        return [
+            f"--split={self.mode}",
+            f"--test-share={self.test_share}",
+            f"--validation-share={self.validation_share}",
+            f"--seed={self.seed}",
+        ]
+
 
 class EvaluationSettings(Settings):
     """What is measured: which passages are searched, with which texts cut where."""

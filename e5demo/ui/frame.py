@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from e5demo.backend import Backend, Backends, Choices
-from e5demo.config import CorpusKind, SplitSettings
+from e5demo.config import CorpusKind
 from e5demo.data.corpus import Corpus
 from e5demo.data.splits import Split
 from e5demo.data.store import Dataset
@@ -71,20 +71,10 @@ class Frame:
 
         `title` is what the command is about; the sidebar says the rest in the reader's language.
         """
-        settings = split_options(backend.choices().split)
+        settings = backend.choices().split.as_options()
         owner = str(backend.workspace.root)
         arguments = [command, dataset.id, *settings, *options, "--json"]
         self.backends.jobs.submit(owner, title, arguments)
-
-
-def split_options(split: SplitSettings) -> list[str]:
-    """As the command line takes them."""
-    return [
-        f"--split={split.mode}",
-        f"--test-share={split.test_share}",
-        f"--validation-share={split.validation_share}",
-        f"--seed={split.seed}",
-    ]
 
 
 def scene_of(language: str, choices: Choices) -> str:

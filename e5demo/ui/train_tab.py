@@ -10,7 +10,7 @@ from e5demo.errors import TooFewPairs
 from e5demo.training.recipe import PRESETS, Method, make_recipe
 from e5demo.training.tuned import Tuned
 from e5demo.ui import html
-from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split, split_options
+from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import count, decimal, duration, label, say
 
@@ -51,7 +51,7 @@ def create_train_tab(frame: Frame) -> None:
     @guarded
     def show_command(visitor: str | None, language: str, *values: Any) -> Any:
         dataset, choices = current(frame.backend(visitor))
-        options = [*split_options(choices.split), *_options(*values)]
+        options = [*choices.split.as_options(), *_options(*values)]
         line = shlex.join(["python", "-m", "e5demo", "train", dataset.id, *options])
         return html.command(say(language, "train_command"), line)
 
