@@ -1,6 +1,7 @@
 """A table of articles that is searched, filtered, sorted and paged on the server."""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -24,18 +25,17 @@ Source = Callable[..., pd.DataFrame]
 
 @dataclass(frozen=True)
 class Browser:
-    """The widgets, for the tab that wires them to its own."""
+    """The widgets that a tab sets: `redraw` takes `redrawn()` where the rows may have changed."""
 
     agency: gr.Dropdown
-    filters: list[gr.components.Component]
-    shown: list[gr.components.Component]
-    number: gr.State
-    first_page: Callable[..., Any]
-    same_page: Callable[..., Any]
+    redraw: gr.State
 
 
 def create_browser(frame: Frame, source: Source, own: list[gr.components.Component]) -> Browser:
-    """Filters over a list, and pages. `source(backend, *own values)` gives the rows."""
+    """Filters over a list, and pages. `source(backend, *own values)` gives the rows.
+
+    All changes go through one listener: a slow answer to an earlier one never comes last.
+    """
     text_of = frame.i18n
     with gr.Row(elem_classes="filters"):
         text = gr.Textbox(label=text_of("find_text"), scale=3, min_width=180)
@@ -68,15 +68,18 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
         back = gr.Button(text_of("previous"), size="sm", min_width=110, scale=0)
         where = gr.HTML()
         forth = gr.Button(text_of("next"), size="sm", min_width=110, scale=0)
-    number = gr.State(1)
+    number, redraw = gr.State(1), gr.State(0)
+    asked_for = gr.State()  # what the shown page was asked for with: another question starts anew
     filters = [text, agency, since, until, order]
-    shown = [listing, where, number]
 
-    def show(visitor: str | None, language: str, wanted_page: int, *values: Any) -> Any:
+    @guarded
+    def show(
+        visitor: str | None, language: str, wanted: int, before: Any, _: int, *values: Any
+    ) -> Any:
         backend: Backend = frame.backend(visitor)
         rows = source(backend, *values[: len(own)])
         found = browse(rows, _filter(*values[len(own) :]))
-        lines, at, _ = page(found, wanted_page)
+        lines, at, _ = page(found, wanted if list(values) == before else 1)
         first = (at - 1) * PAGE_ROWS
         place = say(
             language,
@@ -86,35 +89,36 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
             total=count(language, len(found)),
         )
         listing = html.articles(language, lines) if len(rows) else _nothing(language)
-        return listing, html.note(place), at
+        return listing, html.note(place), at, list(values)
 
-    @guarded
-    def first_page(visitor: str | None, language: str, *values: Any) -> Any:
-        return show(visitor, language, 1, *values)
+    gr.on(
+        [
+            *(part.input for part in own),
+            agency.input,
+            order.input,
+            text.change,
+            text.submit,
+            since.submit,
+            since.blur,
+            until.submit,
+            until.blur,
+            number.change,
+            redraw.change,
+        ],
+        show,
+        [*frame.who, number, asked_for, redraw, *own, *filters],
+        [listing, where, number, asked_for],
+        trigger_mode="always_last",
+        **LIGHT,
+    )
+    back.click(lambda at: at - 1, number, number, **LIGHT)
+    forth.click(lambda at: at + 1, number, number, **LIGHT)
+    return Browser(agency, redraw)
 
-    def turn(step: int) -> Callable[..., Any]:
-        @guarded
-        def turned(visitor: str | None, language: str, at: int, *values: Any) -> Any:
-            return show(visitor, language, at + step, *values)
 
-        return turned
-
-    inputs = [*frame.who, *own, *filters]
-    changes = [
-        agency.input,
-        since.submit,
-        since.blur,
-        until.submit,
-        until.blur,
-        order.input,
-        text.submit,
-    ]
-    gr.on(changes, first_page, inputs, shown, **LIGHT)
-    gr.on([text.change], first_page, inputs, shown, trigger_mode="always_last", **LIGHT)
-    paged = [*frame.who, number, *own, *filters]
-    back.click(turn(-1), paged, shown, **LIGHT)
-    forth.click(turn(1), paged, shown, **LIGHT)
-    return Browser(agency, filters, shown, number, first_page, turn(0))
+def redrawn() -> int:
+    """A value for `Browser.redraw` that it had never before."""
+    return time.monotonic_ns()
 
 
 def _is_day(value: str) -> bool:

@@ -14,7 +14,7 @@ from e5demo.data.reading import DELIMITERS, ENCODINGS, guess_columns, preview
 from e5demo.data.store import Dataset
 from e5demo.errors import E5DemoError
 from e5demo.ui import html
-from e5demo.ui.articles import create_browser
+from e5demo.ui.articles import create_browser, redrawn
 from e5demo.ui.data_views import (
     dataset_name,
     field_table,
@@ -156,10 +156,8 @@ def create_data_tab(frame: Frame) -> None:
     def asked(asking: bool) -> list[Any]:
         return [gr.update(visible=not asking), *[gr.update(visible=asking)] * 2]
 
-    redrawn = frame.scene.change(render, frame.who, shown, **LIGHT)
-    rows_of = [*frame.who, rule, *browser.filters]
-    redrawn.then(browser.first_page, rows_of, browser.shown, **LIGHT)
-    rule.input(browser.first_page, rows_of, browser.shown, **LIGHT)
+    rendered = frame.scene.change(render, frame.who, shown, **LIGHT)
+    rendered.then(redrawn, None, browser.redraw, **LIGHT)
     dataset.input(choose, [*frame.who, dataset], frame.scene, **HEAVY)
     opened = [frame.scene, source, reading, *read_as, head]
     upload.upload(open_upload, [*frame.who, upload], opened, **HEAVY)

@@ -17,7 +17,7 @@ from e5demo.data.profile import agencies
 from e5demo.data.splits import SPLITS, Split
 from e5demo.errors import EmptySplit, TwinsWanted
 from e5demo.ui import html
-from e5demo.ui.articles import create_browser
+from e5demo.ui.articles import create_browser, redrawn
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split, scene_of
 from e5demo.ui.guard import guarded, inform, told
 from e5demo.ui.text import count, decimal, label, say
@@ -102,13 +102,10 @@ def create_splits_tab(frame: Frame) -> None:
         inform(say(language, "saved"))
         return gr.update(value=[str(path) for path in written], visible=True)
 
-    redrawn = frame.scene.change(render, frame.who, shown, **LIGHT)
-    rows_of = [*frame.who, part, *browser.filters]
-    redrawn.then(browser.first_page, rows_of, browser.shown, **LIGHT)
+    rendered = frame.scene.change(render, frame.who, shown, **LIGHT)
+    rendered.then(redrawn, None, browser.redraw, **LIGHT)
     after_job = frame.job_signal.change(refresh, frame.who, [outcome, find_twins], **LIGHT)
-    same_rows = [*frame.who, browser.number, part, *browser.filters]
-    after_job.then(browser.same_page, same_rows, browser.shown, **LIGHT)
-    part.input(browser.first_page, rows_of, browser.shown, **LIGHT)
+    after_job.then(redrawn, None, browser.redraw, **LIGHT)
     divide.click(choose, [*frame.who, *settings], frame.scene, **HEAVY)
     find_twins.click(look_for_twins, frame.who, [outcome, find_twins], **LIGHT)
     save.click(hand_out, frame.who, files, **HEAVY)

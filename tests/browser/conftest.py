@@ -15,6 +15,7 @@ from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
+PAGES = []  # those of the running test
 expect.set_options(timeout=30_000)
 
 
@@ -83,6 +84,20 @@ def browser():
         yield playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the pages had to say and the end of the server's log."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for number, page in enumerate(PAGES):
+            toasts = page.locator(".toast-body").all_inner_texts()
+            report.sections.append((f"page {number}", f"toasts {toasts}, errors {page.errors}"))
+        if "app_home" in item.funcargs:
+            log = (item.funcargs["app_home"] / "server.log").read_text()
+            report.sections.append(("server log", log[-3000:]))
+    return report
+
+
 @pytest.fixture
 def visit(browser):
     """Open the app: `visit(address, locale=..., width=...)` gives the page, once it can be used."""
@@ -96,10 +111,12 @@ def visit(browser):
         page.hosts = set()
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
+        PAGES.append(page)
         page.goto(address)
         expect(page.locator("#side h4").first).to_be_visible()
         return page
 
     yield open_page
+    PAGES.clear()
     for context in contexts:
         context.close()
