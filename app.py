@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 
-from e5demo.backend import Backends
+from e5demo.backends import Backends
 from e5demo.ui import create_page
 from e5demo.ui.language import LanguageScript
 from e5demo.ui.theme import HEAD, theme

@@ -2,12 +2,10 @@
 
 import secrets
 import shutil
-import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -27,14 +25,19 @@ from e5demo.data.pairs import text_id
 from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
 from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
 from e5demo.errors import (
+    AlreadyTrained,
+    BaseModelChanged,
     E5DemoError,
     EmptyQuery,
-    ModelFailed,
+    FileMissing,
+    FolderNotWritable,
+    TooFewPairs,
     TwinsWanted,
     UnknownDataset,
     UnknownExperiment,
     UnknownRetriever,
 )
+from e5demo.evaluation.comparison import paired_difference
 from e5demo.evaluation.experiments import (
     Experiment,
     Measured,
@@ -43,23 +46,43 @@ from e5demo.evaluation.experiments import (
 )
 from e5demo.evaluation.metrics import average, score_run
 from e5demo.evaluation.runs import DEPTH, make_run
-from e5demo.jobs import Jobs, Progress, silent
+from e5demo.jobs import Progress, silent
 from e5demo.retrieval.engine import DENSE, RETRIEVERS, Engine
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.search import Retriever
+from e5demo.training.checkpoints import forget_checkpoints
+from e5demo.training.estimate import (
+    COSTLY,
+    PROBE_PAIRS,
+    Estimate,
+    Timing,
+    estimate,
+    time_training,
+)
+from e5demo.training.negatives import add_negatives
+from e5demo.training.package import export_tuned, import_tuned, merge_adapter
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.tuned import Tuned, describe_tuned, list_tuned, open_tuned
-from e5demo.training.worker import train
+from e5demo.training.tuned import (
+    ASKED,
+    SCORES,
+    Tuned,
+    begin_tuned,
+    end_tuned,
+    list_tuned,
+    open_tuned,
+)
+from e5demo.training.validation import make_validator
+from e5demo.training.worker import count_steps, make_loss, prepare_model, train
 from e5demo.workspace import (
     Workspace,
     draft_file,
-    embeddings,
-    is_public,
-    published_folder,
     read_json,
     remove_folder,
+    timings,
     write_csv,
     write_json,
     write_parquet,
+    write_text,
 )
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
@@ -68,8 +91,6 @@ LONGEST_ID = 100  # more is no id, and no file name on some systems
 KEPT_UPLOAD_SECONDS = 24 * 3600
 KEPT_DATASETS = 4
 KEPT_CORPORA = 8
-KEPT_VISITORS = 64
-QUEUE_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -277,11 +298,26 @@ class Backend:
         tuned = [t.id for t in self.all_tuned()]
         return [*RETRIEVERS, *(name for i in tuned for name in (i, f"fusion:{i}"))]
 
-    def all_tuned(self) -> list[Tuned]:
-        """Newest first."""
+    def all_trainings(self) -> list[Tuned]:
+        """Newest first, whether they came to their end or not."""
         return list_tuned(self.workspace.experiments)
 
+    def names(self) -> dict[str, str]:
+        """What the person calls trainings, by id, where a name was given."""
+        return {tuned.id: tuned.name for tuned in self.all_trainings() if tuned.name}
+
+    def all_tuned(self) -> list[Tuned]:
+        """The models that came of them, newest first."""
+        return [tuned for tuned in self.all_trainings() if tuned.trained]
+
     def tuned(self, experiment_id: str) -> Tuned:
+        """A model. Raises UnknownExperiment."""
+        found = self.training(experiment_id)
+        if not found.trained:
+            raise UnknownExperiment(experiment=experiment_id)
+        return found
+
+    def training(self, experiment_id: str) -> Tuned:
         """Raises UnknownExperiment."""
         if Path(experiment_id).name != experiment_id or len(experiment_id) > LONGEST_ID:
             raise UnknownExperiment(experiment=experiment_id)
@@ -393,32 +429,206 @@ class Backend:
         _, found = self.engine.cache.encode(encoder, "document", corpus.passages, progress)
         return len(corpus), found
 
-    def train(
+    def begin_training(
         self,
         dataset: Dataset,
         split_settings: SplitSettings,
         settings: TrainingSettings,
         preset: str,
-        progress: Progress = silent,
+        evaluation: EvaluationSettings,
+        job: str | None = None,
     ) -> Tuned:
-        """Tune the base model on the train split and keep the weights. Raises TooFewPairs."""
-        pairs = self.split_rows(dataset, split_settings, "train")
+        """Write down a training that `go_on_training` does. Raises TooFewPairs, EmptySplit."""
+        pairs = self.train_pairs(dataset, split_settings, settings)
+        if len(pairs) < settings.batch_size:
+            raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
+        return begin_tuned(
+            self.workspace.experiments / f"{settings.method}-{secrets.token_hex(4)}",
+            settings,
+            self.engine.find_model(),
+            split_settings,
+            evaluation,
+            preset=preset,
+            dataset=dataset.id,
+            dataset_name=dataset.name,
+            data=dataset.fingerprint,
+            pairs=len(pairs),
+            job=job,
+        )
+
+    def go_on_training(self, tuned: Tuned, progress: Progress = silent) -> Tuned:
+        """Train from its last checkpoint, or from the start, to the end.
+
+        Raises AlreadyTrained, TrainingRuns, BaseModelChanged, UnknownDataset, TrainingStopped.
+        """
+        if tuned.trained:
+            raise AlreadyTrained(experiment=tuned.id)
         base = self.engine.find_model()
-        folder = self.workspace.experiments / f"{settings.method}-{secrets.token_hex(4)}"
-        with published_folder(folder) as draft:
-            trained = train(pairs, settings, base, draft, progress)
-            describe_tuned(
-                draft,
-                settings,
-                base,
-                trained,
-                preset=preset,
-                dataset=dataset.id,
-                data=dataset.fingerprint,
-                split=split_settings.model_dump(mode="json"),
-                pairs=len(pairs),
-            )
-        return open_tuned(folder)
+        if base.fingerprint != tuned.base["fingerprint"]:
+            raise BaseModelChanged(experiment=tuned.id, weights=tuned.base["weights"])
+        dataset, settings = self.dataset(tuned.dataset), tuned.settings
+        with tuned.working():
+            pairs = self.train_pairs(dataset, tuned.split, settings)
+            if settings.hard_negatives:
+                miner = self._miner(pairs, settings, progress)
+                pairs = add_negatives(pairs, miner, settings, progress)
+            validate = None
+            if settings.validations:
+                parts = self.split(dataset, tuned.split).parts
+                validate = make_validator(dataset.pairs, parts, settings)
+            trained = train(pairs, settings, base, tuned.folder, progress, validate)
+            tuned = end_tuned(tuned, trained)
+            forget_checkpoints(tuned.folder)
+        return tuned
+
+    def keep_recipe(self, settings: TrainingSettings) -> Path:
+        """The settings as a YAML file of their own, which a command can name."""
+        text = settings.to_yaml()
+        name = f"{settings.method}-{xxhash.xxh32_hexdigest(text.encode())}.yaml"
+        path = self.workspace.recipes / name
+        if not path.is_file():
+            write_text(path, text)
+        return path
+
+    def train_pairs(
+        self, dataset: Dataset, split_settings: SplitSettings, settings: TrainingSettings
+    ) -> pd.DataFrame:
+        """The train split, or `max_pairs` of it drawn by the seed."""
+        pairs = self.split_rows(dataset, split_settings, "train")
+        if settings.max_pairs and settings.max_pairs < len(pairs):
+            pairs = pairs.sample(settings.max_pairs, random_state=settings.seed)
+        return pairs.astype({"query": "object", "passage": "object"})
+
+    def _miner(
+        self, pairs: pd.DataFrame, settings: TrainingSettings, progress: Progress
+    ) -> Retriever:
+        corpus = make_corpus(pairs, pd.Series(), "all")
+        return self.engine.retriever(settings.negatives_from, corpus, settings.max_length, progress)
+
+    def keep_scores(self, tuned: Tuned, before: Experiment, after: Experiment) -> dict[str, Any]:
+        """Both averages and the paired difference of each metric, beside the weights."""
+        scores = {
+            "evaluations": [before.id, after.id],
+            "before": before.metrics,
+            "after": after.metrics,
+            "difference": {
+                name: asdict(paired_difference(before.scores[name], after.scores[name]))
+                for name in before.metrics
+            },
+        }
+        write_json(tuned.folder / SCORES, scores)
+        return scores
+
+    # --- what a training will cost -----------------------------------------------------------
+
+    def time_training(
+        self,
+        dataset: Dataset,
+        split_settings: SplitSettings,
+        settings: TrainingSettings,
+        evaluation: EvaluationSettings,
+        progress: Progress = silent,
+    ) -> None:
+        """Time a few steps here, for `estimate`; what was timed once is not timed again."""
+        path = self._timing_path(dataset, settings, evaluation)
+        if path.is_file():
+            return
+        progress("estimate", 0, 1)
+        pairs = self.train_pairs(dataset, split_settings, settings)
+        for i in range(settings.hard_negatives):  # of a passage's length; which one does not matter
+            pairs[f"negative_{i + 1}"] = pairs["passage"].to_numpy()[::-1]
+        model = prepare_model(self.engine.find_model(), settings)
+        timing = time_training(model, make_loss(model, settings), pairs, settings)
+        passages = self.corpus(dataset, split_settings, evaluation.corpus).passages
+        seconds = self.engine.seconds_to_encode(passages, evaluation.max_length)
+        told = {"timing": asdict(timing), "seconds_per_passage": seconds / len(passages)}
+        write_json(path, told)
+        progress("estimate", 1, 1)
+
+    def estimate(
+        self,
+        dataset: Dataset,
+        split_settings: SplitSettings,
+        settings: TrainingSettings,
+        evaluation: EvaluationSettings,
+    ) -> Estimate | None:
+        """Time, memory and disk of a training and its two evaluations; None where nothing of the
+        kind has been timed on this machine."""
+        path = self._timing_path(dataset, settings, evaluation)
+        if not path.is_file():
+            return None
+        told = read_json(path)
+        timing = Timing(**told["timing"])
+        pairs = len(self.train_pairs(dataset, split_settings, settings))
+        corpus = self.corpus(dataset, split_settings, evaluation.corpus)
+        missing = self.engine.unencoded(corpus, evaluation.max_length)
+        texts = len(corpus) + len(missing)  # all of them again after training
+        return estimate(timing, count_steps(pairs, settings, timing), settings,
+                        texts * told["seconds_per_passage"])  # fmt: skip
+
+    def _timing_path(
+        self, dataset: Dataset, settings: TrainingSettings, evaluation: EvaluationSettings
+    ) -> Path:
+        """One for all visitors: it holds no text."""
+        cost = settings.model_dump(mode="json", include=set(COSTLY))
+        cost["probe"] = min(settings.batch_size, PROBE_PAIRS)
+        model = self.engine.find_model().fingerprint
+        key = repr((dataset.fingerprint, model, sorted(cost.items()), evaluation.max_length))
+        return timings() / f"{xxhash.xxh3_64_hexdigest(key.encode())}.json"
+
+    # --- experiments -------------------------------------------------------------------------
+
+    def taken_up(self, tuned: Tuned, job: str | None) -> Tuned:
+        """The same, from now on the work of that job."""
+        record = read_json(tuned.folder / ASKED)
+        write_json(tuned.folder / ASKED, {**record, "job": job})
+        return open_tuned(tuned.folder)
+
+    def is_evaluation(self, experiment_id: str) -> bool:
+        return any(experiment.id == experiment_id for experiment in self.experiments())
+
+    def experiment(self, experiment_id: str) -> Experiment:
+        """An evaluation. Raises UnknownExperiment."""
+        for experiment in self.experiments():
+            if experiment.id == experiment_id:
+                return experiment
+        raise UnknownExperiment(experiment=experiment_id)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """An evaluation, or a training with its evaluations. Raises UnknownExperiment."""
+        if self.is_evaluation(experiment_id):
+            remove_folder(self.experiment(experiment_id).folder)
+        else:
+            self.delete_training(experiment_id)
+
+    def export_training(self, tuned: Tuned, path: Path, *, merged: bool = False) -> Path:
+        """A zip; with LoRA's merged weights on request. Raises UnknownExperiment for a training
+        that has not ended, BaseModelChanged, FolderNotWritable."""
+        tuned = self.tuned(tuned.id)
+        if merged:
+            merge_adapter(tuned, self.engine.find_model())
+        try:
+            return export_tuned(tuned, path)
+        except OSError as error:
+            raise FolderNotWritable(folder=path.parent, reason=error.strerror) from error
+
+    def import_training(self, path: Path) -> Tuned:
+        """A zip or folder. Raises FileMissing, NotATuned."""
+        if not path.exists():
+            raise FileMissing(path=path)
+        return import_tuned(self.workspace.experiments, path)
+
+    def delete_training(self, experiment_id: str) -> None:
+        """Its weights and the evaluations made with them.
+
+        Raises UnknownExperiment, TrainingRuns.
+        """
+        tuned = self.training(experiment_id)
+        with tuned.working():
+            for experiment in self.experiments():
+                if experiment.measured.retriever in (tuned.id, f"fusion:{tuned.id}"):
+                    remove_folder(experiment.folder)
+            remove_folder(tuned.folder)
 
     def experiments(self) -> list[Experiment]:
         """Newest first."""
@@ -459,55 +669,3 @@ def timed(timings: dict[str, float], name: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
     timings[name] = time.perf_counter() - began
-
-
-class Backends:
-    """A backend per visitor over one engine and one job queue; for a person at home, one."""
-
-    def __init__(self, engine: Engine | None = None) -> None:
-        self.engine = engine or Engine(embeddings())
-        self.jobs = Jobs()
-        self.model: ModelSource | None = None
-        self.model_problem: E5DemoError | None = None
-        self.model_ready = False
-        self._backends: LRUCache = LRUCache(KEPT_VISITORS)
-        self._backend_ready = Condition()
-
-    def of(self, visitor: str | None) -> Backend:
-        """Raises ValueError for a visitor's id that is none; locally every id is the same one."""
-        return self._of(visitor if is_public() else None)
-
-    @cachedmethod(lambda self: self._backends, condition=lambda self: self._backend_ready)
-    def _of(self, visitor: str | None) -> Backend:
-        workspace = Workspace.of_visitor(visitor or "") if is_public() else Workspace.local()
-        return Backend(workspace, self.engine)
-
-    def start(self) -> None:
-        """Load the model and move the queue on, beside the page."""
-        threading.Thread(target=self._warm_up, daemon=True).start()
-        threading.Thread(target=self._keep_queue, daemon=True).start()
-
-    def _warm_up(self) -> None:
-        length = EvaluationSettings().max_length
-        try:
-            encoder = self.engine.encoder(length)
-            self.model = encoder.source
-            encoder.load()
-            backend = Backend(Workspace.shared(), self.engine)
-            everything = backend.corpus(backend.sample(), SplitSettings(), "all")
-            self.engine.retriever("baseline", everything, length)
-        except E5DemoError as error:
-            self.model_problem = error
-        except Exception as error:  # a thread's end that nobody would see
-            traceback.print_exc()
-            self.model_problem = ModelFailed(reason=f"{type(error).__name__}: {error}")
-        else:
-            self.model_ready = True
-
-    def _keep_queue(self) -> None:
-        while True:
-            try:
-                self.jobs.advance()
-            except OSError:  # a full disk, a lock held too long: the queue goes on after it
-                traceback.print_exc()
-            time.sleep(QUEUE_SECONDS)

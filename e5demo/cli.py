@@ -20,11 +20,21 @@ import yaml
 
 from e5demo import workspace
 from e5demo.config import EvaluationSettings, SplitSettings, load_yaml
-from e5demo.errors import BadSetting, E5DemoError, FolderNotWritable
-from e5demo.jobs import JOB_FOLDER, Progress, Reporter
+from e5demo.errors import (
+    AlreadyTrained,
+    BadSetting,
+    E5DemoError,
+    FolderNotWritable,
+    NoExperiment,
+    NoMethod,
+    ResumeAlone,
+)
+from e5demo.jobs import JOB_PART, Progress, Reporter, job_id, keep_log
 from e5demo.training.recipe import PRESETS, TrainingSettings, make_recipe
 
 OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+DEFAULT_PRESET = "quick"
+ACTIONS = ("list", "show", "rename", "delete", "export", "import")
 HIT_FIELDS = ("rank", "passage_id", "score", "title", "passage")
 
 
@@ -40,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except E5DemoError as error:
         values = {name: str(value) for name, value in error.values.items()}
         return _ended(reporter, MISTAKE, str(error), error=type(error).__name__, values=values)
-    except KeyboardInterrupt:
-        return _ended(reporter, INTERRUPTED, "Interrupted.")
+    except KeyboardInterrupt as error:
+        return _ended(reporter, INTERRUPTED, str(error) or "Interrupted.")
     except Exception as error:
         traceback.print_exc()
         return _ended(reporter, BUG, f"{type(error).__name__}: {error}")
@@ -136,18 +146,21 @@ def encode(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 
 def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Tune, with scores before and after; those after by a process that loads what was saved."""
-    evaluation = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
-    recipe = _recipe(options)
     backend = _backend()
-    dataset = backend.resolve(options.csv, **_read_as(options))
-    split = _split_settings(options)
-    before = backend.evaluate(dataset, "baseline", split, evaluation, progress)
-    tuned = backend.train(dataset, split, recipe, options.preset, progress)
-    after = _evaluate_afresh(dataset.id, tuned.id, options)
+    tuned = _resumed(backend, options) if options.resume else _begun(backend, options)
+    dataset = backend.dataset(tuned.dataset)
+    print(f"Experiment {tuned.id}", file=sys.stderr, flush=True)
+    before = backend.evaluate(dataset, "baseline", tuned.split, tuned.evaluation, progress)
+    if not tuned.trained:
+        tuned = backend.go_on_training(tuned, progress)
+    after = backend.experiment(_evaluate_afresh(tuned)["experiment"])
+    scores = backend.keep_scores(tuned, before, after)
+    keep_log(tuned.folder)
     trained = tuned.trained
+    steps, timing = tuned.plan
     return {
         "experiment": tuned.id,
-        "method": recipe.method,
+        "method": tuned.settings.method,
         "steps": trained.steps,
         "trainable_parameters": trained.trainable_parameters,
         "total_parameters": trained.total_parameters,
@@ -155,12 +168,83 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         "timings": {
             "train": trained.seconds,
             "evaluate_before": before.seconds,
-            "evaluate_after": after["seconds"],
+            "evaluate_after": after.seconds,
         },
+        "estimated_seconds": timing.train_seconds(tuned.settings, steps),
         "peak_memory_mb": trained.peak_memory_mb,
-        "before": before.metrics,
-        "after": after["metrics"],
+        "estimated_memory_mb": timing.memory_mb(tuned.settings),
+        **scores,
         "path": str(tuned.folder),
+    }
+
+
+def estimate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """What one preset would cost, or each of them where none is named."""
+    if not options.method:
+        raise NoMethod
+    backend = _backend()
+    asked = _training_asked(backend, options)  # a mistake is told here, not by three processes
+    if not options.preset:  # in a process each: memory that one has used would count for the next
+        return {preset: _estimate_afresh(preset, options) for preset in PRESETS}
+    backend.time_training(*asked, progress)
+    found = backend.estimate(*asked)
+    return {"seconds": found.seconds, **asdict(found)}
+
+
+def experiments(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    backend = _backend()
+    if options.action == "list":
+        return {
+            "trainings": [_training_row(tuned) for tuned in backend.all_trainings()],
+            "evaluations": [_evaluation_row(done) for done in backend.experiments()],
+        }
+    if not options.id:
+        raise NoExperiment(action=options.action)
+    if options.action == "import":
+        return _training_row(backend.import_training(Path(options.id)))
+    if options.action == "delete":
+        backend.delete_experiment(options.id)
+        return {"deleted": options.id}
+    if options.action == "show" and backend.is_evaluation(options.id):
+        return _evaluation_row(backend.experiment(options.id))
+    tuned = backend.training(options.id)
+    if options.action == "rename":
+        tuned.rename(options.value or "")
+        return _training_row(backend.training(options.id))
+    if options.action == "export":
+        target = Path(options.value or f"{tuned.id}.zip")
+        return {"path": str(backend.export_training(tuned, target, merged=options.merged))}
+    return {
+        **_training_row(tuned),
+        "settings": tuned.settings.model_dump(mode="json"),
+        "base": tuned.base,
+        "versions": tuned.versions,
+        "scores": tuned.scores or {},
+    }
+
+
+def _training_row(tuned: Any) -> dict[str, Any]:
+    return {
+        "experiment": tuned.id,
+        "name": tuned.name,
+        "state": tuned.state,
+        "method": tuned.settings.method,
+        "preset": tuned.preset,
+        "dataset": tuned.dataset,
+        "pairs": tuned.pairs,
+        "steps": tuned.trained.steps if tuned.trained else tuned.resumes_at,
+        "path": str(tuned.folder),
+    }
+
+
+def _evaluation_row(done: Any) -> dict[str, Any]:
+    return {
+        "experiment": done.id,
+        "retriever": done.measured.retriever,
+        "dataset": done.dataset,
+        "queries": done.queries,
+        "passages": done.passages,
+        "metrics": done.metrics,
     }
 
 
@@ -173,7 +257,41 @@ def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     return {"model": source.name, "weights": source.weights, "sample_passages": len(sample)}
 
 
-def _recipe(options: argparse.Namespace) -> TrainingSettings:
+def _begun(backend: Any, options: argparse.Namespace) -> Any:
+    """A new training, refused before anything starts where something is wrong with it."""
+    if not options.csv or not options.method:
+        raise NoMethod
+    dataset, split, recipe, evaluation = _training_asked(backend, options)
+    return backend.begin_training(
+        dataset, split, recipe, options.preset or DEFAULT_PRESET, evaluation, job_id()
+    )
+
+
+def _resumed(backend: Any, options: argparse.Namespace) -> Any:
+    given = {
+        name: getattr(options, name.strip("-").replace("-", "_"))
+        for name in ("--method", "--preset", "--config", "--set", "--max-minutes")
+    }
+    named = [name for name, value in given.items() if value]
+    if options.csv and backend.resolve(options.csv).id != backend.training(options.resume).dataset:
+        named.append(options.csv)
+    if named:
+        raise ResumeAlone(experiment=options.resume, options=", ".join(named))
+    tuned = backend.training(options.resume)
+    if tuned.trained and tuned.scores:
+        raise AlreadyTrained(experiment=tuned.id)
+    return backend.taken_up(tuned, job_id())
+
+
+def _training_asked(backend: Any, options: argparse.Namespace) -> tuple[Any, ...]:
+    evaluation = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
+    dataset = backend.resolve(options.csv, **_read_as(options))
+    split = _split_settings(options)
+    pairs = len(backend.split_rows(dataset, split, "train"))
+    return dataset, split, _recipe(options, pairs), evaluation
+
+
+def _recipe(options: argparse.Namespace, pairs: int) -> TrainingSettings:
     """The preset, changed by the YAML file, then by --set, then by --max-minutes."""
     changes = load_yaml(Path(options.config)) if options.config else {}
     for change in options.set:
@@ -183,15 +301,32 @@ def _recipe(options: argparse.Namespace) -> TrainingSettings:
         changes[name] = yaml.safe_load(value)
     if options.max_minutes is not None:
         changes["max_minutes"] = options.max_minutes
-    return make_recipe(options.method, options.preset, **changes)
+    changes.pop("method", None)  # a form's file has it too; the option says the same
+    return make_recipe(options.method, options.preset or DEFAULT_PRESET, pairs, **changes)
 
 
-def _evaluate_afresh(dataset: str, retriever: str, options: argparse.Namespace) -> dict[str, Any]:
+def _evaluate_afresh(tuned: Any) -> dict[str, Any]:
     """`evaluate` in a process of its own."""
-    command = [sys.executable, "-m", "e5demo", "evaluate", dataset, f"--retriever={retriever}"]
-    command += _split_settings(options).as_options()
-    command += [f"--corpus={options.corpus}", f"--max-length={options.max_length}", "--json"]
-    environment = {name: value for name, value in os.environ.items() if name != JOB_FOLDER}
+    options = [f"--retriever={tuned.id}", *tuned.split.as_options()]
+    options += [f"--corpus={tuned.evaluation.corpus}"]
+    options += [f"--max-length={tuned.evaluation.max_length}"]
+    return _afresh("evaluate", tuned.dataset, *options)
+
+
+def _estimate_afresh(preset: str, options: argparse.Namespace) -> dict[str, Any]:
+    dataset = _backend().resolve(options.csv, **_read_as(options)).id
+    given = [f"--method={options.method}", f"--preset={preset}"]
+    given += [f"--corpus={options.corpus}", f"--max-length={options.max_length}"]
+    given += [f"--set={change}" for change in options.set]
+    given += [f"--config={options.config}"] if options.config else []
+    given += [f"--max-minutes={options.max_minutes}"] if options.max_minutes else []
+    return _afresh("estimate", dataset, *_split_settings(options).as_options(), *given)
+
+
+def _afresh(*arguments: str) -> dict[str, Any]:
+    """A command's answer from a process of its own; within a job, its progress is the job's."""
+    command = [sys.executable, "-m", "e5demo", *arguments, "--json"]
+    environment = {**os.environ, JOB_PART: "1"}
     run = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True)
     return json.loads(run.stdout)
 
@@ -273,17 +408,21 @@ def _parser() -> Parser:
     common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
     common.add_argument("--model", metavar="FOLDER", help="use this sentence-transformers folder")
-    data = Parser(add_help=False)
     defaults = SplitSettings()
-    data.add_argument("csv", metavar="CSV", help="a .csv or .csv.gz, or a data set's id")
-    data.add_argument("--delimiter", help="where it is not found by itself")
-    data.add_argument("--encoding", help="utf-8, utf-8-sig, utf-16 or cp1252")
-    data.add_argument("--query-column", metavar="NAME", help="the titles")
-    data.add_argument("--passage-column", metavar="NAME", help="the articles")
-    data.add_argument("--split", choices=["notebook", "grouped"], default=defaults.mode)
-    data.add_argument("--test-share", type=float, default=defaults.test_share)
-    data.add_argument("--validation-share", type=float, default=defaults.validation_share)
-    data.add_argument("--seed", type=int, default=defaults.seed)
+    shared = Parser(add_help=False)
+    shared.add_argument("--delimiter", help="where it is not found by itself")
+    shared.add_argument("--encoding", help="utf-8, utf-8-sig, utf-16 or cp1252")
+    shared.add_argument("--query-column", metavar="NAME", help="the titles")
+    shared.add_argument("--passage-column", metavar="NAME", help="the articles")
+    shared.add_argument("--split", choices=["notebook", "grouped"], default=defaults.mode)
+    shared.add_argument("--test-share", type=float, default=defaults.test_share)
+    shared.add_argument("--validation-share", type=float, default=defaults.validation_share)
+    shared.add_argument("--seed", type=int, default=defaults.seed)
+    csv_help = "a .csv or .csv.gz, or a data set's id"
+    data = Parser(add_help=False, parents=[shared])
+    data.add_argument("csv", metavar="CSV", help=csv_help)
+    optional = Parser(add_help=False, parents=[shared])
+    optional.add_argument("csv", metavar="CSV", nargs="?", help=f"{csv_help}; none to resume")
     texts = Parser(add_help=False)
     texts.add_argument("--corpus", choices=["test", "all"], default="test")
     texts.add_argument("--max-length", type=int, default=512, help="tokens, at most 512")
@@ -309,11 +448,22 @@ def _parser() -> Parser:
     added.add_argument("--k", type=_positive, default=10)
     added = command("encode", encode, "encode the articles ahead of searches", data, texts)
     added.add_argument("--retriever", default="baseline", help="baseline or a tuned model's id")
-    added = command("train", train, "tune E5 on the train split", data, texts)
-    added.add_argument("--method", choices=["full", "lora"], required=True)
-    added.add_argument("--preset", choices=list(PRESETS), default="quick")
-    added.add_argument("--config", metavar="FILE", help="settings in YAML, over the preset's")
-    added.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    added.add_argument("--max-minutes", type=float, metavar="N", help="of training")
+    recipe = Parser(add_help=False)
+    recipe.add_argument("--method", choices=["full", "lora"])
+    recipe.add_argument("--preset", choices=list(PRESETS), help=f"default {DEFAULT_PRESET}")
+    recipe.add_argument("--config", metavar="FILE", help="settings in YAML, over the preset's")
+    recipe.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    recipe.add_argument("--max-minutes", type=float, metavar="N", help="of training")
+    added = command("train", train, "tune E5 on the train split", optional, texts, recipe)
+    added.add_argument("--resume", metavar="ID", help="go on with a training that was stopped")
+    command("estimate", estimate, "what a training will cost here", data, texts, recipe)
+    added = command("experiments", experiments, "list, show, delete, export, ... what was made")
+    added.add_argument(
+        "action", choices=ACTIONS, metavar="ACTION",
+        help="list, show ID, rename ID NAME, delete ID, export ID [FILE], import FILE",
+    )  # fmt: skip
+    added.add_argument("id", nargs="?", default="", metavar="ID")
+    added.add_argument("value", nargs="?", metavar="NAME|FILE")
+    added.add_argument("--merged", action="store_true", help="export LoRA's merged weights too")
     command("setup", setup, "prepare the model and the sample's vectors")
     return parser

@@ -184,3 +184,34 @@ class TwinsWanted(E5DemoError):
 
 class BadDate(E5DemoError):
     sentence = "{value} is not a YYYY-MM-DD date: mend it or clear the field."
+
+
+class TrainingRuns(E5DemoError):
+    sentence = "{experiment} is being trained right now: wait for its end, or stop it first."
+
+
+class AlreadyTrained(E5DemoError):
+    sentence = "{experiment} is trained to its end: there is nothing left to resume."
+
+
+class ResumeAlone(E5DemoError):
+    sentence = (
+        "--resume {experiment} goes on with the settings and the data that it began with: "
+        "leave out {options}."
+    )
+
+
+class NoMethod(E5DemoError):
+    sentence = "Say what to tune and how: train CSV --method full or lora, or train --resume ID."
+
+
+class NoExperiment(E5DemoError):
+    sentence = "Say which: experiments {action} ID; experiments list names them all."
+
+
+class BadName(E5DemoError):
+    sentence = "'{name}' is no name: write 1 to {longest} characters."
+
+
+class NotATuned(E5DemoError):
+    sentence = "{name} is no tuned model that e5demo exported: {reason}."

@@ -21,6 +21,8 @@ SYMBOLS = {
     "full": "triangle-up",
     "lora": "star",
 }
+DASHES = ("solid", "dash", "dot", "dashdot")
+SMOOTHING = 0.8
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms
 INK = "#7d7d7d"  # axis text on both themes
 RULE = "rgba(128,128,128,.25)"
@@ -65,26 +67,48 @@ def metric_dots(
     return _styled(figure, title).update_yaxes(tickformat=".2f")
 
 
-def loss_lines(
-    histories: Mapping[str, Sequence[Mapping[str, float]]],
+def step_lines(
+    points: Mapping[str, Sequence[tuple[float, float]]],
     names: Mapping[str, str],
     title: str,
     axis: str,
     separators: str,
+    smoothed: str | None = None,
 ) -> go.Figure:
-    """The loss by step of each tuned model, by its id; each row has `step` and `loss`."""
+    """A line per training, by its id: (step, value) pairs.
+
+    Where `smoothed`, the word for it, is given, the values are faint and their moving average is
+    the line. Several of a kind differ by dash and marker.
+    """
     figure = go.Figure()
-    for experiment, rows in histories.items():
-        figure.add_scatter(
-            name=names[experiment],
-            x=[row["step"] for row in rows],
-            y=[row["loss"] for row in rows],
-            mode="lines+markers",
-            line={"color": COLOURS[experiment.split("-")[0]]},
-            marker={"symbol": SYMBOLS[experiment.split("-")[0]], "size": 6},
-        )
-    figure.update_layout(separators=separators, showlegend=True)
+    seen: Counter[str] = Counter()
+    for training, pairs in points.items():
+        kind = training.split("-")[0]
+        steps, values = [step for step, _ in pairs], [value for _, value in pairs]
+        style = {"color": COLOURS[kind], "dash": DASHES[seen[kind] % len(DASHES)]}
+        marker = {"symbol": SYMBOLS[kind] + ("-open" if seen[kind] else ""), "size": 7}
+        seen[kind] += 1
+        told = {"legendgroup": training, "mode": "lines+markers"}
+        if smoothed:
+            figure.add_scatter(x=steps, y=values, showlegend=False, opacity=0.35, mode="lines",
+                               line={**style, "width": 1}, legendgroup=training,
+                               name=names[training])  # fmt: skip
+            values, told = moving_average(values), {**told, "mode": "lines"}
+        name = f"{names[training]} ({smoothed})" if smoothed else names[training]
+        figure.add_scatter(x=steps, y=values, name=name, line=style, marker=marker, **told)
+    figure.update_layout(separators=separators, showlegend=True, uirevision=title)
+    figure.update_traces(hovertemplate="%{fullData.name}<br>%{x}: %{y:.3f}<extra></extra>")
     return _styled(figure, title).update_xaxes(title=axis)
+
+
+def moving_average(values: Sequence[float]) -> list[float]:
+    """Exponential with weight 0.8 on the past, without the pull towards 0 at the start (Kingma
+    and Ba 2015, section 3)."""
+    averages, total = [], 0.0
+    for number, value in enumerate(values, start=1):
+        total = SMOOTHING * total + (1 - SMOOTHING) * value
+        averages.append(total / (1 - SMOOTHING**number))
+    return averages
 
 
 def _styled(figure: go.Figure, title: str) -> go.Figure:

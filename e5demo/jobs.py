@@ -10,11 +10,13 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +29,12 @@ from e5demo.workspace import WORKSPACE_FOLDER, home, read_json, remove_folder, w
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 JOB_FOLDER = "E5DEMO_JOB"  # tells the child where its files are
+JOB_PART = "E5DEMO_JOB_PART"  # set for a child of the job's process: its end is not the job's
 WRITE_EVERY_SECONDS = 0.5
-STALLED_SECONDS = 120
+STALLED_SECONDS = 300
 LOG_TAIL_LINES = 15
+# Searches on the page go before long work: a job gets what they leave.
+NICE = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 5)  # a class on Windows, else a number
 KEPT_ENDED_JOBS = 50
 
 
@@ -60,6 +65,7 @@ class Job:
     share: float = 0.0
     seconds_left: float | None = None
     stalled: bool = False
+    stopping: bool = False
     message: str | None = None
     error: str | None = None
     values: dict[str, str] = field(default_factory=dict)
@@ -149,7 +155,10 @@ class Jobs:
                 start_new_session=True,  # a Ctrl+C at the page's terminal is not the job's
             )
         self._children[job.id] = child
-        started = psutil.Process(child.pid).create_time()
+        process = psutil.Process(child.pid)
+        with contextlib.suppress(psutil.Error):
+            process.nice(NICE)
+        started = process.create_time()
         write_json(folder / "process.json", {"pid": child.pid, "started": started})
 
     def _all(self) -> list[Job]:
@@ -177,6 +186,7 @@ class Jobs:
             return Job(**common, state="cancelled")
         if not alive:
             return Job(**common, state="failed", message=_log_tail(folder))
+        common["stopping"] = (folder / "cancelled.json").is_file()
         progress = folder / "progress.json"
         if not progress.is_file():
             return Job(**common, state="running")
@@ -221,7 +231,41 @@ class Reporter:
         write_json(self.folder / "progress.json", seen)
 
     def end(self, state: State, message: str | None = None, **mistake: Any) -> None:
-        _end(self.folder, state, message, **mistake)
+        if not os.environ.get(JOB_PART):
+            _end(self.folder, state, message, **mistake)
+
+
+def job_id() -> str | None:
+    """Of the job that this process works for."""
+    folder = os.environ.get(JOB_FOLDER)
+    return Path(folder).name if folder else None
+
+
+def keep_log(folder: Path) -> None:
+    """Copy the job's log so far, if this is a job: jobs are forgotten, experiments are not."""
+    if job := os.environ.get(JOB_FOLDER):
+        shutil.copyfile(Path(job) / "log.txt", folder / "log.txt")
+
+
+@contextlib.contextmanager
+def minding_stops() -> Iterator[threading.Event]:
+    """Within the block a first stop (SIGTERM, Ctrl+C) sets the event; a second one interrupts."""
+    asked = threading.Event()
+
+    def note(number: int, frame: Any) -> None:
+        if asked.is_set():
+            _interrupt(number, frame)
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main one
+        yield asked
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: Any) -> None:

@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import platformdirs
 
 APP = "e5demo"
 WORKSPACE_FOLDER = "E5DEMO_WORKSPACE"  # tells a job whose folder it works in
+KEPT_SECONDS = 24 * 3600
 VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -36,9 +38,24 @@ def embeddings() -> Path:
     return home() / "embeddings"
 
 
+def timings() -> Path:
+    """What a few steps of each kind of training took on this machine."""
+    return home() / "timings"
+
+
 def downloads() -> Path:
     """Copies handed out by the page, each in a folder with an unguessable name."""
     return home() / "downloads"
+
+
+def fresh_download() -> Path:
+    """An unguessable folder for files to hand out; yesterday's, which hold copies, are swept."""
+    for old in downloads().glob("*"):
+        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    folder = downloads() / secrets.token_urlsafe(24)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def is_public() -> bool:
@@ -80,6 +97,11 @@ class Workspace:
     @property
     def uploads(self) -> Path:
         return self.root / "uploads"
+
+    @property
+    def recipes(self) -> Path:
+        """Training settings as files, named by their content."""
+        return self.root / "recipes"
 
     @property
     def choices(self) -> Path:

@@ -6,7 +6,7 @@ from gradio.routes import App
 from starlette.testclient import TestClient
 
 import app
-from e5demo.backend import Backends
+from e5demo.backends import Backends
 from e5demo.ui.language import SCRIPT
 
 

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from fakes import FakeEngine
 from e5demo import cli
 from e5demo.backend import Backend
 from e5demo.cli import main
-from e5demo.config import SplitSettings
+from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.training.recipe import make_recipe
 from e5demo.workspace import Workspace, embeddings
 
 COUNT = {"type": "integer", "minimum": 0}
@@ -329,41 +331,312 @@ def test_a_bug_and_an_interruption_have_their_own_codes(capsys, monkeypatch, err
     assert ("Traceback" in told.err) is (code == 1)
 
 
-TRAINED = {
-    "type": "object",
-    "required": ["experiment", "method", "steps", "trainable_parameters", "total_parameters",
-                 "seconds", "timings", "peak_memory_mb", "before", "after", "path"],
-    "additionalProperties": False,
-    "properties": {
-        "experiment": {"pattern": "^(full|lora)-[0-9a-f]{8}$"},
-        "method": {"enum": ["full", "lora"]},
-        "steps": {"type": "integer", "minimum": 1},
-        "trainable_parameters": {"type": "integer"},
-        "total_parameters": {"type": "integer"},
-        "seconds": {"type": "number"},
-        "timings": {"required": ["train", "evaluate_before", "evaluate_after"]},
-        "peak_memory_mb": {"type": "number"},
-        "before": {"required": ["recall@1", "ndcg@10"]},
-        "after": {"required": ["recall@1", "ndcg@10"]},
-        "path": {"type": "string"},
-    },
-}  # fmt: skip
+NUMBER = {"type": "number"}
+METRICS = [f"{metric}@{k}" for metric in ("recall", "mrr", "ndcg") for k in (1, 5, 10)]
+ID = {"type": "string", "pattern": "^(full|lora)-[0-9a-f]{8}$"}
+METHOD = {"enum": ["full", "lora"]}
+DIFFERENCE = exactly(mean=NUMBER, low=NUMBER, high=NUMBER)
+TRAINED = exactly(
+    experiment=ID,
+    method=METHOD,
+    steps={"type": "integer", "minimum": 1},
+    trainable_parameters=COUNT,
+    total_parameters=COUNT,
+    seconds=SECONDS,
+    timings=exactly(train=SECONDS, evaluate_before=SECONDS, evaluate_after=SECONDS),
+    estimated_seconds=SECONDS,
+    peak_memory_mb=SECONDS,
+    estimated_memory_mb=SECONDS,
+    evaluations={"type": "array", "items": TEXT, "minItems": 2, "maxItems": 2},
+    before=exactly(**dict.fromkeys(METRICS, SHARE)),
+    after=exactly(**dict.fromkeys(METRICS, SHARE)),
+    difference=exactly(**dict.fromkeys(METRICS, DIFFERENCE)),
+    path=TEXT,
+)
+TRAINING = {
+    "experiment": ID,
+    "name": {"type": ["string", "null"]},
+    "state": {"enum": ["done", "running", "stopped"]},
+    "method": METHOD,
+    "preset": TEXT,
+    "dataset": TEXT,
+    "pairs": COUNT,
+    "steps": COUNT,
+    "path": TEXT,
+}
+EVALUATION = exactly(
+    experiment=TEXT, retriever=TEXT, dataset=TEXT, queries=COUNT, passages=COUNT,
+    metrics=exactly(**dict.fromkeys(METRICS, SHARE)),
+)  # fmt: skip
+LISTED = exactly(
+    trainings={"type": "array", "items": exactly(**TRAINING)},
+    evaluations={"type": "array", "items": EVALUATION},
+)
+MAPPING = {"type": "object"}
+SHOWN = exactly(
+    **TRAINING, settings=MAPPING, base=MAPPING, versions=MAPPING, scores=MAPPING
+)  # fmt: skip
+ESTIMATED = exactly(
+    seconds=SECONDS, steps=COUNT, train_seconds=SECONDS, validate_seconds=SECONDS,
+    evaluate_seconds=SECONDS, memory_mb=SECONDS, disk_mb=SECONDS,
+)  # fmt: skip
+SHORT = ("--max-length", 16)
+SMALL = ("--set", "batch_size=4", "--set", "max_length=16")
 
 
-def test_train_tunes_and_its_id_is_a_retriever(capsys, tmp_path, tiny_model, monkeypatch):
+@pytest.fixture
+def tiny(monkeypatch, tiny_model):
+    """The real two-layer model is the one in use."""
     monkeypatch.setenv("E5DEMO_MODEL", str(tiny_model.folder))
-    path = str(good(tmp_path))
-    short = ["--max-length", "16", "--json"]
-    options = ["--method", "lora", "--set", "batch_size=4", "--set", "max_length=16"]
-    assert main(["train", path, *options, "--max-minutes", "0.05", *short]) == 0
-    told = json.loads(capsys.readouterr().out)
-    jsonschema.validate(told, TRAINED)
-    for retriever in (told["experiment"], f"fusion:{told['experiment']}"):
-        assert main(["evaluate", path, "--retriever", retriever, *short]) == 0
-        scored = json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def without_child(monkeypatch):
+    """The evaluation after a training runs here: one start of Python less."""
+
+    def evaluate(tuned):
+        backend = cli._backend()
+        dataset = backend.dataset(tuned.dataset)
+        return {"experiment": backend.evaluate(dataset, tuned.id, tuned.split, tuned.evaluation).id}
+
+    monkeypatch.setattr(cli, "_evaluate_afresh", evaluate)
+
+
+def test_train_tunes_and_its_id_is_a_retriever(capsys, news, tiny, tmp_path):
+    options = ("--method", "lora", "--max-minutes", 0.05)
+    told = valid(answer(capsys, "train", news, *options, *SMALL, *SHORT), TRAINED)
+    trained = told["experiment"]
+    for retriever in (trained, f"fusion:{trained}"):
+        scored = answer(capsys, "evaluate", news, "--retriever", retriever, *SHORT)
         assert (scored["retriever"], scored["weights"]) == (retriever, "tuned")
-        if retriever == told["experiment"]:
+        if retriever == trained:
             assert scored["metrics"] == told["after"]
+    gained = {name: told["after"][name] - told["before"][name] for name in METRICS}
+    assert {n: d["mean"] for n, d in told["difference"].items()} == pytest.approx(gained)
+
+    listed = valid(answer(capsys, "experiments", "list"), LISTED)
+    assert [row["experiment"] for row in listed["trainings"]] == [trained]
+    assert [row["retriever"] for row in listed["evaluations"]] == [
+        f"fusion:{trained}", trained, "baseline",
+    ]  # fmt: skip
+    shown = valid(answer(capsys, "experiments", "show", trained), SHOWN)
+    assert (shown["state"], shown["steps"], shown["name"]) == ("done", told["steps"], None)
+    assert shown["settings"]["max_minutes"] == 0.05
+    scored = ("evaluations", "before", "after", "difference")
+    assert shown["scores"] == {part: told[part] for part in scored}
+    evaluated, base = listed["evaluations"][1:]
+    assert told["evaluations"] == [base["experiment"], evaluated["experiment"]]
+    assert answer(capsys, "experiments", "show", evaluated["experiment"]) == evaluated
+
+    named = answer(capsys, "experiments", "rename", trained, " Mon  essai ")
+    assert valid(named, exactly(**TRAINING))["name"] == "Mon essai"
+    path = tmp_path / "out.zip"
+    assert answer(capsys, "experiments", "export", trained, path) == {"path": str(path)}
+    assert answer(capsys, "experiments", "delete", trained) == {"deleted": trained}
+    listed = answer(capsys, "experiments", "list")
+    assert listed["trainings"] == []
+    assert [row["retriever"] for row in listed["evaluations"]] == ["baseline"]
+    for _ in range(2):
+        imported = valid(answer(capsys, "experiments", "import", path), exactly(**TRAINING))
+        assert (imported["state"], imported["name"]) == ("done", "Mon essai")
+    assert imported["experiment"] != trained
+    again = answer(capsys, "evaluate", news, "--retriever", trained, *SHORT)
+    assert again["metrics"] == told["after"]
+    assert main(["train", "--resume", trained]) == 2
+    assert "trained to its end" in capsys.readouterr().err
+
+
+def test_a_stopped_training_is_resumed(capsys, news, tiny, without_child, monkeypatch):
+    def stop_at_two(self, stage, done, total):
+        if (stage, done) == ("train", 2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    options = ["--method", "full", "--set", "epochs=0.6"]
+    with monkeypatch.context() as patch:
+        patch.setattr(cli.TerminalProgress, "__call__", stop_at_two)
+        assert main([*map(str, ["train", news, *options, *SMALL, *SHORT]), "--json"]) == 130
+    told = capsys.readouterr()
+    assert told.out == ""
+    (row,) = answer(capsys, "experiments", "list")["trainings"]
+    last = told.err.splitlines()[-1]
+    assert last.startswith("Stopped after step 2 of ")
+    assert last.endswith(f"python -m e5demo train --resume {row['experiment']}")
+    assert (row["state"], row["steps"]) == ("stopped", 2)
+    dataset = row["dataset"]
+    for csv in ((), (dataset,), (news,)):  # its own data may be named again
+        command = ("train", *csv, "--resume", row["experiment"])
+        if csv == ():
+            resumed = valid(answer(capsys, *command), TRAINED)
+            assert resumed["experiment"] == row["experiment"]
+            assert resumed["steps"] == int(last.split(" of ")[1].split(".")[0]) > 2
+        else:
+            assert main([*map(str, command)]) == 2
+            assert "nothing left to resume" in capsys.readouterr().err
+    shown = answer(capsys, "experiments", "show", row["experiment"])
+    assert (shown["state"], shown["steps"]) == ("done", resumed["steps"])
+    assert shown["scores"]["after"] == resumed["after"]
+
+
+def test_a_training_whose_last_evaluation_failed_is_resumed_for_that(
+    capsys, news, tiny, without_child, monkeypatch
+):
+    def fail(tuned):
+        raise ZeroDivisionError
+
+    options = ("--method", "lora", "--set", "epochs=0.4")
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "_evaluate_afresh", fail)
+        assert main([*map(str, ["train", news, *options, *SMALL, *SHORT])]) == 1
+    capsys.readouterr()
+    (row,) = answer(capsys, "experiments", "list")["trainings"]
+    assert row["state"] == "done"
+    told = valid(answer(capsys, "train", "--resume", row["experiment"]), TRAINED)
+    assert (told["experiment"], told["steps"]) == (row["experiment"], row["steps"])
+    assert answer(capsys, "experiments", "show", row["experiment"])["scores"]["after"]
+
+
+@pytest.fixture
+def unfinished(news, fake_engine):
+    """A training that was asked for and never started."""
+    backend = cli._backend()
+    recipe = make_recipe("lora", "quick", batch_size=4)
+    dataset = backend.resolve(str(news))
+    return backend.begin_training(
+        dataset, SplitSettings(), recipe, "quick", EvaluationSettings()
+    ).id
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--preset", "quick"], "--preset"),
+        (["--method", "lora"], "--method"),
+        (["--set", "epochs=2"], "--set"),
+        (["--config", "x.yaml", "--max-minutes", "3"], "--config, --max-minutes"),
+    ],
+)
+def test_who_resumes_may_change_nothing(capsys, unfinished, options, named):
+    assert main(["train", "--resume", unfinished, *options, "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        f"--resume {unfinished} goes on with the settings and the data that it began with: "
+        f"leave out {named}."
+    ]
+
+
+def test_who_resumes_brings_no_other_data(capsys, unfinished, tmp_path):
+    other = str(write_news(tmp_path / "other.csv", 20))
+    assert main(["train", other, "--resume", unfinished]) == 2
+    assert f"leave out {other}" in capsys.readouterr().err
+    assert main(["train", "--resume", "lora-00000000"]) == 2
+    assert "no experiment lora-00000000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["train", "news.csv"], ["train", "--method", "full"], ["train"], ["estimate", "news.csv"],
+     ["train", "news.csv", "--preset", "best"]],
+)  # fmt: skip
+def test_what_to_tune_and_how_has_to_be_said(capsys, news, monkeypatch, options):
+    monkeypatch.chdir(news.parent)
+    assert main([*options, "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("Say what to tune and how")
+
+
+def test_a_preset_is_changed_by_file_then_set_then_minutes(capsys, news, fake_engine, tmp_path,
+                                                           monkeypatch):  # fmt: skip
+    asked = []
+
+    def stop(self, tuned, progress):
+        asked.append(tuned)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Backend, "go_on_training", stop)
+    file = tmp_path / "recipe.yaml"
+    file.write_text("method: full\nscale: 30\nseed: 5\nmax_minutes: 1\nepochs: 3\n")
+    options = ["--config", file, "--set", "seed=6", "--set", "max_pairs=12", "--set", "epochs=4"]
+    command = ["train", news, "--method", "lora", "--preset", "best", "--max-minutes", 2, *options]
+    assert main([*map(str, command)]) == 130
+    (tuned,) = asked
+    expected = make_recipe(
+        "lora", "best", scale=30, seed=6, epochs=4, max_minutes=2, max_pairs=12, batch_size=8
+    )
+    assert tuned.settings == expected
+    assert (tuned.preset, tuned.job, tuned.pairs) == ("best", None, 12)
+    assert f"Experiment {tuned.id}\n" in capsys.readouterr().err
+
+
+def test_estimate_tells_the_cost_without_training(capsys, news, tiny):
+    options = ("--method", "full", "--preset", "quick", *SMALL, *SHORT)
+    told = valid(answer(capsys, "estimate", news, *options), ESTIMATED)
+    assert told["steps"] >= 1
+    parts = (told[f"{part}_seconds"] for part in ("train", "validate", "evaluate"))
+    assert told["seconds"] == pytest.approx(sum(parts))
+    assert answer(capsys, "experiments", "list") == {"trainings": [], "evaluations": []}
+    again = answer(capsys, "estimate", news, *options)
+    assert again["train_seconds"] == told["train_seconds"]  # timed once
+
+
+def test_estimate_asks_each_preset_in_a_process_of_its_own(capsys, news, fake_engine, monkeypatch):
+    asked = []
+
+    def afresh(*arguments):
+        asked.append(cli._parser().parse_args(arguments))
+        return {"steps": len(asked)}
+
+    monkeypatch.setattr(cli, "_afresh", afresh)
+    options = ["--method", "lora", *SMALL, *SHORT, "--seed", 7, "--max-minutes", 3]
+    told = answer(capsys, "estimate", news, *options)
+    assert told == {"quick": {"steps": 1}, "notebook": {"steps": 2}, "best": {"steps": 3}}
+    assert [one.preset for one in asked] == list(told)
+    for one in asked:
+        assert (one.method, one.max_length, one.seed, one.max_minutes) == ("lora", 16, 7, 3)
+        assert one.set == ["batch_size=4", "max_length=16"]
+    assert main(["estimate", str(news), "--method", "lora", "--set", "zut=1"]) == 2
+    assert "zut" in capsys.readouterr().err
+    assert len(asked) == 3
+
+
+EXPERIMENT_MISTAKES = {
+    "unknown to show": (["show", "lora-1"], "no experiment lora-1"),
+    "unknown to delete": (["delete", "lora-1"], "no experiment lora-1"),
+    "nothing to show": (["show"], "no experiment"),
+    "nothing to import": (["import"], "no tuned model"),
+    "no file": (["import", "none.zip"], "no file none.zip"),
+    "no zip": (["import", "news.csv"], "news.csv is no tuned model"),
+    "no way out": (["show", "../x"], "no experiment ../x"),
+}
+
+
+@pytest.mark.parametrize("mistake", EXPERIMENT_MISTAKES)
+def test_a_mistake_about_experiments_is_one_line(capsys, news, monkeypatch, mistake):
+    monkeypatch.chdir(news.parent)
+    arguments, words = EXPERIMENT_MISTAKES[mistake]
+    assert main(["experiments", *arguments, "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert words in told.err
+    assert len(told.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rename", "ID"], "'' is no name"),
+        (["rename", "ID", " "], "'' is no name"),
+        (["export", "ID"], "no experiment lora-"),
+    ],
+)
+def test_an_unfinished_training_has_its_limits(capsys, unfinished, arguments, words):
+    arguments = [unfinished if part == "ID" else part for part in arguments]
+    assert main(["experiments", *arguments]) == 2
+    assert words in capsys.readouterr().err
+    shown = valid(answer(capsys, "experiments", "show", unfinished), SHOWN)
+    assert (shown["state"], shown["steps"], shown["scores"]) == ("stopped", 0, {})
+    assert answer(capsys, "experiments", "delete", unfinished) == {"deleted": unfinished}
 
 
 @pytest.mark.parametrize("change", ["scale", "scale=-1", "zut=1"])

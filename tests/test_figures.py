@@ -1,6 +1,6 @@
 import pytest
 
-from e5demo.figures import ARTICLES, COLOURS, TITLES, length_histogram, metric_dots
+from e5demo.figures import ARTICLES, COLOURS, TITLES, length_histogram, metric_dots, step_lines
 
 METRICS = {
     "bm25-1": {"recall@1": 0.5, "mrr@1": 0.25},
@@ -52,6 +52,20 @@ def test_the_longest_hundredth_shares_the_last_bar():
 def test_one_text_is_one_bar():
     (bars,) = length_histogram([7], "", "", ARTICLES).data
     assert bars.x == (7,)
+
+
+def test_a_loss_is_drawn_raw_and_smoothed_and_two_of_a_kind_differ():
+    points = {"lora-1": [(1, 4.0), (2, 2.0)], "lora-2": [(1, 1.0)], "full-3": [(1, 3.0)]}
+    names = {name: name.upper() for name in points}
+    figure = step_lines(points, names, "Perte", "pas", ", ", "lissée")
+    raw, smooth, _, other, _, full = figure.data
+    assert (raw.y, raw.showlegend) == ((4.0, 2.0), False)
+    # 0.2 x 4 / 0.2 = 4, then (0.8 x 0.8 + 0.2 x 2) / (1 - 0.64) = 2.888...
+    assert smooth.y == pytest.approx((4.0, 26 / 9))
+    assert smooth.name == "LORA-1 (lissée)"
+    assert (smooth.line.dash, other.line.dash) == ("solid", "dash")
+    assert smooth.line.color == other.line.color != full.line.color
+    assert [line.x for line in step_lines(points, names, "", "", ", ").data] == [(1, 2), (1,), (1,)]
 
 
 def test_nothing_measured_is_an_empty_figure():

@@ -19,6 +19,7 @@ ORDER = [
     ("figures",),
     ("report",),
     ("backend",),
+    ("backends",),
     ("cli", "ui"),
     ("app", "__main__"),
 ]

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import signal
+import threading
 import time
 
 import psutil
@@ -9,7 +10,7 @@ import pytest
 
 from e5demo import jobs as module
 from e5demo.errors import restored
-from e5demo.jobs import Jobs, Reporter
+from e5demo.jobs import Jobs, Reporter, keep_log, minding_stops
 from e5demo.workspace import Workspace, read_json, remove_folder, write_json
 
 
@@ -165,8 +166,8 @@ def _not_for_us(_number, _frame):
 
 def test_progress_of_long_ago_is_stalled(jobs):
     seen = {"stage": "encode", "share": 0.25, "seconds_left": 30.0}
-    by_hand(jobs, "slow", process=this_process(), progress={**seen, "at": time.time() - 121})
-    by_hand(jobs, "fine", process=this_process(), progress={**seen, "at": time.time() - 110})
+    by_hand(jobs, "slow", process=this_process(), progress={**seen, "at": time.time() - 301})
+    by_hand(jobs, "fine", process=this_process(), progress={**seen, "at": time.time() - 290})
     slow, fine = jobs.get("slow"), jobs.get("fine")
     assert (slow.stalled, fine.stalled) == (True, False)
     assert (fine.stage, fine.share, fine.seconds_left) == ("encode", 0.25, 30.0)
@@ -251,3 +252,92 @@ def test_a_mistake_can_be_told_again_in_another_language(jobs, owner):
     job = wait_until(jobs, job.id, ended)
     assert job.error == "FileMissing"
     assert str(restored(job.error, job.values)) == job.message
+
+
+def test_a_job_asked_to_stop_is_stopping_until_it_ends(jobs):
+    by_hand(jobs, "asked", process=this_process(), cancelled={"asked": 0.0})
+    by_hand(jobs, "left", process=this_process())
+    assert [(jobs.get(name).state, jobs.get(name).stopping) for name in ("asked", "left")] == [
+        ("running", True),
+        ("running", False),
+    ]
+    write_json(jobs.folder / "asked" / "ended.json", {"state": "cancelled"})
+    assert (jobs.get("asked").state, jobs.get("asked").stopping) == ("cancelled", False)
+
+
+def test_a_first_stop_is_noted_and_a_second_one_interrupts():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    noted = []
+
+    def stopped_twice():
+        with minding_stops() as asked:
+            noted.append(asked.is_set())
+            os.kill(os.getpid(), signal.SIGTERM)
+            noted.append(asked.wait(5))
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped_twice()
+    assert noted == [False, True]
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_either_stop_is_noted_and_the_handlers_come_back(number):
+    before = signal.getsignal(number)
+    with minding_stops() as asked:
+        os.kill(os.getpid(), number)
+        assert asked.wait(5)
+    assert signal.getsignal(number) == before
+
+
+def test_beside_the_main_thread_stops_are_left_to_it():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with minding_stops() as asked:
+            seen.extend([asked.is_set(), signal.getsignal(signal.SIGTERM)])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False, before]
+
+
+@pytest.fixture
+def as_job(tmp_path, monkeypatch):
+    """This process as a job's: its folder."""
+    folder = tmp_path / "20260101-000000-abc123"
+    folder.mkdir()
+    monkeypatch.setenv("E5DEMO_JOB", str(folder))
+    before = signal.getsignal(signal.SIGTERM)
+    yield folder
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_process_knows_its_job_and_keeps_the_log(as_job, tmp_path):
+    (as_job / "log.txt").write_text("ligne 1\n")
+    (tmp_path / "experiment").mkdir()
+    assert module.job_id() == as_job.name
+    keep_log(tmp_path / "experiment")
+    assert (tmp_path / "experiment" / "log.txt").read_text() == "ligne 1\n"
+
+
+def test_without_a_job_there_is_no_id_and_no_log(tmp_path):
+    assert module.job_id() is None
+    keep_log(tmp_path)
+    assert not (tmp_path / "log.txt").exists()
+    assert Reporter.of_this_process() is None
+
+
+def test_the_end_of_a_part_is_not_the_job_s(as_job, monkeypatch):
+    reporter = Reporter.of_this_process()
+    monkeypatch.setenv("E5DEMO_JOB_PART", "1")
+    reporter("encode", 1, 2)
+    reporter.end("done")
+    assert read_json(as_job / "progress.json")["share"] == 0.5
+    assert not (as_job / "ended.json").exists()
+    monkeypatch.delenv("E5DEMO_JOB_PART")
+    reporter.end("done")
+    assert read_json(as_job / "ended.json")["state"] == "done"

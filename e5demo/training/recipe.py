@@ -2,12 +2,16 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from e5demo.config import Settings
 from e5demo.errors import UnknownPreset
 
 Method = Literal["full", "lora"]
+Layer = Literal["query", "key", "value", "dense"]  # as E5's encoder names them
+LEAST_STEPS = 12  # an epoch of fewer steps teaches little: a small data set gets smaller batches
+LEAST_BATCH = 8
 
 
 class TrainingSettings(Settings):
@@ -15,8 +19,11 @@ class TrainingSettings(Settings):
 
     `batch_size` is also the number of candidates that a query chooses from. `cached` computes the
     same gradients in chunks of `mini_batch` texts, in less memory and 1.3 times the work.
-    `max_minutes` of training fits the number of steps to this machine. LoRA's four settings are
-    unused by `full`.
+    `max_minutes` of training fits the number of steps to this machine. `hard_negatives` passages
+    are added to each pair, mined by `negatives_from` among the train split's, less those that
+    score within `negative_margin` of the right one. `validations` are spread evenly over the
+    training; where `patience` is given, as many without a better ndcg@10 end it and the best
+    weights are kept. LoRA's four settings are unused by `full`.
     """
 
     method: Method = "full"
@@ -32,13 +39,26 @@ class TrainingSettings(Settings):
     max_length: int = Field(512, ge=8, le=512)
     no_duplicates: bool = False
     freeze_embeddings: bool = False
+    hard_negatives: int = Field(0, ge=0, le=8)
+    negatives_from: Literal["bm25", "baseline"] = "bm25"
+    negative_margin: float = Field(0.05, ge=0, lt=1)
+    validations: int = Field(0, ge=0, le=100)
+    validation_queries: int = Field(200, ge=1)
+    patience: int | None = Field(None, ge=1)
     seed: int = Field(42, ge=0, lt=2**32)
     max_minutes: float | None = Field(None, gt=0)
     max_pairs: int | None = Field(None, ge=2)
     lora_rank: int = Field(16, ge=1, le=256)
     lora_alpha: int = Field(32, ge=1, le=1024)
     lora_dropout: float = Field(0.05, ge=0, lt=1)
-    lora_targets: tuple[str, ...] = Field(("query", "value"), min_length=1)
+    lora_targets: tuple[Layer, ...] = Field(("query", "value"), min_length=1)
+
+    @field_validator("patience")
+    @classmethod
+    def _has_validations(cls, patience: int | None, known: ValidationInfo) -> int | None:
+        if patience and not known.data.get("validations"):
+            raise PydanticCustomError("needs_validations", "needs at least one validation")
+        return patience
 
 
 # `quick` is what two cores can do in minutes: E5's own temperature (scale 100), shorter texts, and
@@ -51,15 +71,46 @@ QUICK = {
     "no_duplicates": True,
     "max_minutes": 10.0,
 }
+# `best` has an hour or two: longer texts, a mined negative for each pair, and the weights of the
+# best validation.
+BEST = {
+    **QUICK,
+    "cached": True,
+    "mini_batch": 32,
+    "max_length": 256,
+    "epochs": 2.0,
+    "hard_negatives": 1,
+    "validations": 8,
+    "patience": 3,
+    "max_minutes": 90.0,
+}
+# LoRA at the recipe's learning rate hardly moves in minutes.
+LORA_RATE = {"learning_rate": 1e-3}
 PRESETS: dict[str, dict[Method, dict[str, Any]]] = {
+    "quick": {"full": QUICK, "lora": {**QUICK, **LORA_RATE}},
     "notebook": {"full": {}, "lora": {}},
-    # LoRA at the recipe's learning rate hardly moves in minutes.
-    "quick": {"full": QUICK, "lora": {**QUICK, "learning_rate": 1e-3}},
+    "best": {"full": BEST, "lora": {**BEST, **LORA_RATE}},
 }
 
 
-def make_recipe(method: Method, preset: str = "quick", **changes: Any) -> TrainingSettings:
-    """A preset with changes. Raises UnknownPreset, or BadSetting naming all mistakes at once."""
+def make_recipe(
+    method: Method, preset: str = "quick", pairs: int | None = None, **changes: Any
+) -> TrainingSettings:
+    """A preset with changes, its batch fitted to so many `pairs` where that isn't changed.
+
+    Raises UnknownPreset, or BadSetting naming all mistakes at once.
+    """
     if preset not in PRESETS:
         raise UnknownPreset(preset=preset, known=", ".join(PRESETS))
-    return TrainingSettings.checked(**{**PRESETS[preset][method], **changes, "method": method})
+    settings = {**PRESETS[preset][method], **changes, "method": method}
+    if pairs is not None and "batch_size" not in changes:
+        settings["batch_size"] = _fitted_batch(preset, pairs)
+    return TrainingSettings.checked(**settings)
+
+
+def _fitted_batch(preset: str, pairs: int) -> int:
+    """64, or what leaves a small data set enough steps; the notebook's own wherever it can be."""
+    batch = TrainingSettings().batch_size
+    if preset == "notebook" and pairs >= batch:
+        return batch
+    return min(batch, max(LEAST_BATCH, pairs // LEAST_STEPS))

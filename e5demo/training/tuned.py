@@ -1,40 +1,103 @@
-"""Tuned models on disk: weights, what they were tuned on and how, found by their id."""
+"""Trainings on disk: what was asked, how far it came, and the tuned model that it gave.
 
+A folder per training: `training.json` (what was asked), what `checkpoints` keeps while it goes
+on, the weights, and, last, `tuned.json`, without which it is no tuned model yet.
+"""
+
+import contextlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from e5demo.errors import BaseModelChanged, UnknownExperiment
+from filelock import FileLock, Timeout
+
+from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.errors import BadName, BaseModelChanged, TrainingRuns, UnknownExperiment
 from e5demo.retrieval.models import ModelSource
+from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
+from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.worker import Trained
-from e5demo.workspace import read_json, write_json
+from e5demo.training.worker import PLAN, Trained
+from e5demo.workspace import published_folder, read_json, write_json, write_text
 
-DESCRIPTION = "tuned.json"
+ASKED, DESCRIPTION, SCORES, NAME = "training.json", "tuned.json", "scores.json", "name.json"
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "peft", "accelerate")
+LOCK_SECONDS = 5  # a page that looks whether it is free holds it for a moment
+LONGEST_NAME = 60
+
+State = Literal["done", "running", "stopped"]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What `tuned.json` says. `base` is the model it began from: name, weights, fingerprint."""
+    """One training. `base` is the model it began from: name, weights, fingerprint; `trained` is
+    None until its end. `job` names the job that works on it, if one does."""
 
     folder: Path
     settings: TrainingSettings
     preset: str
     dataset: str
+    dataset_name: str
     data: str
-    split: dict[str, Any]
+    split: SplitSettings
+    evaluation: EvaluationSettings
     pairs: int
     base: dict[str, str]
-    trained: Trained
     created: float
     versions: dict[str, str]
+    job: str | None = None
+    trained: Trained | None = None
 
     @property
     def id(self) -> str:
         return self.folder.name
+
+    @cached_property
+    def name(self) -> str | None:
+        """What the person calls it."""
+        path = self.folder / NAME
+        return read_json(path)["name"] if path.is_file() else None
+
+    @property
+    def state(self) -> State:
+        if self.trained:
+            return "done"
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                return "stopped"
+        except Timeout:
+            return "running"
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """As `checkpoints.History` has it."""
+        return History(self.folder).rows()
+
+    @property
+    def resumes_at(self) -> int:
+        """The step that its last checkpoint was made after."""
+        checkpoint = last_checkpoint(self.folder)
+        return checkpoint_step(checkpoint) if checkpoint else 0
+
+    @property
+    def plan(self) -> tuple[int, Timing] | None:
+        """Steps planned, and what was timed before the first; None before that."""
+        path = self.folder / PLAN
+        if not path.is_file():
+            return None
+        plan = read_json(path)
+        return plan["steps"], Timing(**plan["timing"])
+
+    @property
+    def scores(self) -> dict[str, Any] | None:
+        """`before`, `after` and `difference`, once both are measured."""
+        path = self.folder / SCORES
+        return read_json(path) if path.is_file() else None
 
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
@@ -45,38 +108,76 @@ class Tuned:
             raise BaseModelChanged(experiment=self.id, weights=self.base["weights"])
         return ModelSource(self.id, base.folder, "tuned", self.folder / "adapter")
 
+    def rename(self, name: str) -> None:
+        """Raises BadName."""
+        name = " ".join(name.split())
+        if not name or len(name) > LONGEST_NAME:
+            raise BadName(name=name, longest=LONGEST_NAME)
+        write_json(self.folder / NAME, {"name": name})
 
-def describe_tuned(
-    draft: Path,
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While the block runs nobody else trains this one. Raises TrainingRuns."""
+        lock = FileLock(self.folder / ".lock", timeout=LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise TrainingRuns(experiment=self.id) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def begin_tuned(
+    folder: Path,
     settings: TrainingSettings,
     base: ModelSource,
-    trained: Trained,
+    split: SplitSettings,
+    evaluation: EvaluationSettings,
     **told: Any,
-) -> None:
-    """Write `tuned.json` beside the weights; `told` are `Tuned`'s other fields."""
+) -> Tuned:
+    """Write down what is asked for; `told` are `Tuned`'s other fields."""
     record = {
         "settings": settings.model_dump(mode="json"),
+        "split": split.model_dump(mode="json"),
+        "evaluation": evaluation.model_dump(mode="json"),
         "base": {"name": base.name, "weights": base.weights, "fingerprint": base.fingerprint},
-        "trained": asdict(trained),
         "created": time.time(),
         "versions": {name: version(name) for name in LIBRARIES},
         **told,
     }
-    write_json(draft / DESCRIPTION, record)
+    with published_folder(folder) as draft:
+        write_json(draft / ASKED, record)
+        write_text(draft / "recipe.yaml", settings.to_yaml())
+    return open_tuned(folder)
+
+
+def end_tuned(tuned: Tuned, trained: Trained) -> Tuned:
+    """The weights are there: from now on it is a model."""
+    write_json(tuned.folder / DESCRIPTION, asdict(trained))
+    return open_tuned(tuned.folder)
 
 
 def open_tuned(folder: Path) -> Tuned:
     """Raises UnknownExperiment."""
     try:
-        record = read_json(folder / DESCRIPTION)
+        record = read_json(folder / ASKED)
     except FileNotFoundError as error:
         raise UnknownExperiment(experiment=folder.name) from error
     record["settings"] = TrainingSettings.checked(**record["settings"])
-    record["trained"] = Trained(**record["trained"])
+    record["split"] = SplitSettings.checked(**record["split"])
+    record["evaluation"] = EvaluationSettings.checked(**record["evaluation"])
+    trained = folder / DESCRIPTION
+    if trained.is_file():
+        record["trained"] = Trained(**read_json(trained))
     return Tuned(folder=folder, **record)
 
 
 def list_tuned(experiments: Path) -> list[Tuned]:
-    """Newest first."""
-    found = [open_tuned(path.parent) for path in experiments.glob(f"[!.]*/{DESCRIPTION}")]
+    """All trainings, the newest first."""
+    found = []
+    for path in experiments.glob(f"[!.]*/{ASKED}"):
+        with contextlib.suppress(UnknownExperiment):  # deleted since
+            found.append(open_tuned(path.parent))
     return sorted(found, key=lambda tuned: -tuned.created)

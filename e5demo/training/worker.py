@@ -1,36 +1,59 @@
 """Fine-tune E5 on pairs with MultipleNegativesRankingLoss, fully or by LoRA, and save it."""
 
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 
 from e5demo.config import PROMPTS
 from e5demo.errors import TooFewPairs
-from e5demo.jobs import Progress, silent
+from e5demo.jobs import Progress, minding_stops, silent
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
+from e5demo.training.checkpoints import (
+    BEST,
+    WEIGHTS,
+    History,
+    checkpoint_step,
+    last_checkpoint,
+    load_trained,
+    publish_checkpoint,
+    save_trained,
+)
+from e5demo.training.estimate import PeakMemory, Timing, text_columns, time_training
 from e5demo.training.recipe import TrainingSettings
+from e5demo.workspace import published_folder, read_json, write_json
 
-TIMED_STEPS = 3
+PLAN = "plan.json"
 OVERTIME = 1.1  # a busy machine may stretch the minutes asked for by so much
+CHECKPOINT_SECONDS = 120  # so much work is lost at most when the power fails
+Validator = Callable[[Any], float]  # ndcg@10 of the model on validation queries
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training did. `history` has a row per step: `step`, `loss`, `learning_rate`."""
+    """What training did: `steps` of `planned`, and the step whose weights were `kept`."""
 
     steps: int
+    planned: int
+    kept: int
     seconds: float
-    seconds_per_step: float
     trainable_parameters: int
     total_parameters: int
     peak_memory_mb: float
-    history: list[dict[str, float]]
+
+
+class TrainingStopped(KeyboardInterrupt):
+    """Asked to stop, with all that is needed to go on saved."""
+
+    def __init__(self, experiment: str, step: int, planned: int) -> None:
+        super().__init__(
+            f"Stopped after step {step} of {planned}. "
+            f"To go on: python -m e5demo train --resume {experiment}"
+        )
 
 
 def train(
@@ -39,33 +62,39 @@ def train(
     source: ModelSource,
     folder: Path,
     progress: Progress = silent,
+    validate: Validator | None = None,
 ) -> Trained:
-    """Tune `source` on `pairs` (`query`, `passage`) and write the weights into `folder`.
+    """Tune `source` on `pairs` (`query`, `passage`, and hard negatives in further columns).
 
-    `folder` gets `model` (full) or `adapter` (LoRA), as safetensors. Raises TooFewPairs.
+    `folder` gets the weights as safetensors, `model` (full) or `adapter` (LoRA). Where it holds a
+    checkpoint of the same training, that one goes on. `validate` is asked as often as the
+    settings say. Raises TooFewPairs, and TrainingStopped once a stop was asked for.
     """
-    if settings.max_pairs and settings.max_pairs < len(pairs):
-        pairs = pairs.sample(settings.max_pairs, random_state=settings.seed)
+    folder.mkdir(parents=True, exist_ok=True)
     if len(pairs) < settings.batch_size:
         raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
     model = prepare_model(source, settings)
-    per_step = time_steps(model, pairs, settings)
-    steps = count_steps(len(pairs), settings, per_step)
-    watcher = _watcher(progress, steps, settings)
-    began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch:
-        _trainer(model, pairs, settings, steps, Path(scratch), watcher).train()
-    seconds = time.perf_counter() - began
+    steps = _planned_steps(folder, model, pairs, settings, progress)
+    resumed = last_checkpoint(folder)
+    began_at = checkpoint_step(resumed) if resumed else 0
+    with PeakMemory() as memory, minding_stops() as stop:
+        watcher = _watcher(folder, began_at, steps, settings, progress, validate, stop)
+        trainer = _trainer(model, pairs, settings, steps, folder, watcher)
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    if watcher.stopped:
+        raise TrainingStopped(folder.name, watcher.steps, steps)
+    if watcher.best_step:
+        load_trained(model, folder / BEST)
     save_weights(model, settings, folder)
     parameters = list(model.parameters())
     return Trained(
         steps=watcher.steps,
-        seconds=seconds,
-        seconds_per_step=per_step,
+        planned=steps,
+        kept=watcher.best_step or watcher.steps,
+        seconds=watcher.seconds,
         trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
         total_parameters=sum(p.numel() for p in parameters),
-        peak_memory_mb=watcher.peak / 1e6,
-        history=watcher.history,
+        peak_memory_mb=memory.peak_mb,
     )
 
 
@@ -94,45 +123,7 @@ def prepare_model(source: ModelSource, settings: TrainingSettings) -> Any:
     return model
 
 
-def time_steps(model: Any, pairs: pd.DataFrame, settings: TrainingSettings) -> float:
-    """Seconds that a step takes here: the median of a few, without a change to the weights."""
-    loss = _loss(model, settings)
-    model.train()
-    took = []
-    for number in range(TIMED_STEPS):
-        batch = pairs.sample(settings.batch_size, random_state=number)
-        began = time.perf_counter()
-        texts = ((batch["query"], "query"), (batch["passage"], "document"))
-        features = [
-            model.preprocess([PROMPTS[role] + text for text in column]) for column, role in texts
-        ]
-        features = [
-            {k: v.to(model.device) if hasattr(v, "to") else v for k, v in f.items()}
-            for f in features
-        ]
-        loss(features, None).backward()
-        took.append(time.perf_counter() - began)
-    model.zero_grad(set_to_none=True)
-    return sorted(took)[TIMED_STEPS // 2]
-
-
-def count_steps(pairs: int, settings: TrainingSettings, seconds_per_step: float) -> int:
-    """Whole batches of all epochs, or as many as `max_minutes` leave time for; at least one."""
-    planned = int(pairs // settings.batch_size * settings.epochs)
-    if settings.max_minutes:
-        planned = min(planned, int(settings.max_minutes * 60 / seconds_per_step))
-    return max(1, planned)
-
-
-def save_weights(model: Any, settings: TrainingSettings, folder: Path) -> None:
-    """Safetensors alone: the adapter's by itself, or the whole model."""
-    if settings.method == "lora":
-        model[0].auto_model.save_pretrained(folder / "adapter")
-    else:
-        model.save(str(folder / "model"), create_model_card=False)
-
-
-def _loss(model: Any, settings: TrainingSettings) -> Any:
+def make_loss(model: Any, settings: TrainingSettings) -> Any:
     from sentence_transformers.sentence_transformer.losses import (
         CachedMultipleNegativesRankingLoss,
         MultipleNegativesRankingLoss,
@@ -145,12 +136,44 @@ def _loss(model: Any, settings: TrainingSettings) -> Any:
     return MultipleNegativesRankingLoss(model, scale=settings.scale)
 
 
+def count_steps(pairs: int, settings: TrainingSettings, timing: Timing) -> int:
+    """Whole batches of all epochs, or as many as `max_minutes` leave time for; at least one."""
+    planned = int(pairs // settings.batch_size * settings.epochs)
+    if settings.max_minutes:
+        room = settings.max_minutes * 60 - timing.validation_seconds(settings)
+        planned = min(planned, int(room / timing.seconds_per_step(settings)))
+    return max(1, planned)
+
+
+def save_weights(model: Any, settings: TrainingSettings, folder: Path) -> None:
+    """Safetensors alone: the adapter's by itself, or the whole model."""
+    name = "adapter" if settings.method == "lora" else "model"
+    with published_folder(folder / name, replace=True) as draft:
+        if settings.method == "lora":
+            model[0].auto_model.save_pretrained(draft)
+        else:
+            model.save(str(draft), create_model_card=False)
+
+
+def _planned_steps(
+    folder: Path, model: Any, pairs: pd.DataFrame, settings: TrainingSettings, progress: Progress
+) -> int:
+    """As many as were planned when this training began: a resumed one keeps its schedule."""
+    plan = folder / PLAN
+    if not plan.is_file():
+        progress("estimate", 0, 1)
+        timing = time_training(model, make_loss(model, settings), pairs, settings)
+        steps = count_steps(len(pairs), settings, timing)
+        write_json(plan, {"steps": steps, "timing": timing.__dict__})
+    return read_json(plan)["steps"]
+
+
 def _trainer(
     model: Any,
     pairs: pd.DataFrame,
     settings: TrainingSettings,
     steps: int,
-    scratch: Path,
+    folder: Path,
     watcher: Any,
 ) -> Any:
     import torch
@@ -161,9 +184,25 @@ def _trainer(
         SentenceTransformerTrainingArguments,
     )
 
+    class Trainer(SentenceTransformerTrainer):
+        """Its checkpoints hold the weights that change, and appear complete or not at all."""
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            super()._save_checkpoint(model, trial)
+            name = f"checkpoint-{self.state.global_step}"
+            publish_checkpoint(Path(self.args.output_dir) / name, folder)
+
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            save_trained(self.model, Path(output_dir or self.args.output_dir) / WEIGHTS)
+
+        def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
+            load_trained(self.model, Path(checkpoint_path) / WEIGHTS)
+
     samplers = {True: BatchSamplers.NO_DUPLICATES, False: BatchSamplers.BATCH_SAMPLER}
+    columns = text_columns(pairs)
+    prompts = {name: PROMPTS["query" if name == "query" else "document"] for name in columns}
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(scratch),
+        output_dir=str(folder / ".checkpoint"),
         max_steps=steps,
         per_device_train_batch_size=settings.batch_size,
         dataloader_drop_last=True,
@@ -174,49 +213,111 @@ def _trainer(
         lr_scheduler_type="linear",
         warmup_steps=int(settings.warmup_share * steps),
         optim="adamw_torch",
-        prompts={"query": PROMPTS["query"], "passage": PROMPTS["document"]},
+        prompts=prompts,
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         seed=settings.seed,
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=1,
-        save_strategy="no",
+        save_strategy="no",  # the watcher says when
         report_to="none",
         disable_tqdm=True,
     )
-    return SentenceTransformerTrainer(
+    return Trainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict(
-            {"query": pairs["query"].tolist(), "passage": pairs["passage"].tolist()}
-        ),
-        loss=_loss(model, settings),
+        train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in columns}),
+        loss=make_loss(model, settings),
         callbacks=[watcher],
     )
 
 
-def _watcher(progress: Progress, steps: int, settings: TrainingSettings) -> Any:
-    """The trainer's callback that tells progress, keeps history and peak memory, and ends a
-    training whose steps turn out slower than those that were timed."""
+def _watcher(
+    folder: Path,
+    began_at: int,
+    steps: int,
+    settings: TrainingSettings,
+    progress: Progress,
+    validate: Validator | None,
+    stop: Any,
+) -> Any:
+    """The trainer's callback: history, validation, checkpoints, and when to end."""
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
         def __init__(self) -> None:
-            self.history: list[dict[str, float]] = []
-            self.peak = self.steps = 0
-            self.began = time.perf_counter()
+            self.history = History(folder)
+            rows = self.history.go_back(began_at)
+            self.before = max((row.get("seconds", 0.0) for row in rows), default=0.0)
+            self.steps = began_at
+            self.stopped = False
+            self.best, self.best_step, self.worse = 0.0, 0, 0
+            for row in rows:
+                self.compare(row)
+            self.began = self.saved = self.stepped = time.perf_counter()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.peak = max(self.peak, psutil.Process().memory_info().rss)
-            self.steps = state.global_step
+        @property
+        def seconds(self) -> float:
+            return self.before + time.perf_counter() - self.began
+
+        def compare(self, row: dict[str, float]) -> bool:
+            """Is this row's validation the best so far?"""
+            if "ndcg@10" not in row or not row["step"] or not settings.patience:
+                return False
+            better = row["ndcg@10"] > self.best or not self.best_step
+            if better:
+                self.best, self.best_step, self.worse = row["ndcg@10"], int(row["step"]), 0
+            else:
+                self.worse += 1
+            return better
+
+        def validated(self, model: Any, step: int) -> None:
+            assert validate
+            progress("validate", step, steps)
+            row = {"step": step, "ndcg@10": validate(model)}
+            if self.compare(row):
+                save_trained(model, folder / BEST)
+            self.history.add(row)
+
+        def on_train_begin(self, *_: Any, model: Any = None, **__: Any) -> None:
             progress("train", self.steps, steps)
-            limit = (settings.max_minutes or float("inf")) * 60 * OVERTIME
-            if time.perf_counter() - self.began > limit:
+            if validate and settings.validations and not self.history.rows():
+                self.validated(model, 0)
+            self.stepped = time.perf_counter()
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any
+        ) -> None:
+            if not logs or "loss" not in logs:
+                return
+            now, step = time.perf_counter(), state.global_step
+            self.steps = step
+            self.history.add(
+                {
+                    "step": step,
+                    "loss": float(logs["loss"]),
+                    "learning_rate": float(logs["learning_rate"]),
+                    "pairs_per_second": settings.batch_size / (now - self.stepped),
+                    "seconds": self.seconds,
+                    "seconds_left": self.seconds / step * (steps - step),
+                }
+            )
+            progress("train", step, steps)
+            if validate and step in validation_steps(steps, settings.validations):
+                self.validated(model, step)
+                progress("train", step, steps)
+            over = self.seconds > (settings.max_minutes or float("inf")) * 60 * OVERTIME
+            impatient = settings.patience and self.worse >= settings.patience
+            self.stopped = stop.is_set() and step < steps
+            if self.stopped or over or impatient:
                 control.should_training_stop = True
+            if self.stopped or now - self.saved > CHECKPOINT_SECONDS:
+                control.should_save = True
+                self.saved = now
+            self.stepped = time.perf_counter()
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if logs and "loss" in logs:
-                row = {"step": state.global_step, "loss": float(logs["loss"])}
-                self.history.append({**row, "learning_rate": float(logs["learning_rate"])})
-
-    progress("train", 0, steps)
     return Watcher()
+
+
+def validation_steps(steps: int, validations: int) -> set[int]:
+    """The last step and as many before it as make `validations`, evenly spread."""
+    return {round(steps * (i + 1) / validations) for i in range(validations)}

@@ -1,8 +1,10 @@
 """The page: five tabs in the order of work, around what they share."""
 
+from functools import partial
+
 import gradio as gr
 
-from e5demo.backend import Backends
+from e5demo.backends import Backends
 from e5demo.ui.compare_tab import create_compare_tab
 from e5demo.ui.data_tab import create_data_tab
 from e5demo.ui.frame import LIGHT, Frame, scene_of
@@ -41,6 +43,8 @@ def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
             language=gr.Textbox(visible=False),
             scene=gr.State(""),
             job_signal=gr.State(""),
+            training_signal=gr.State(""),
+            tab=gr.State("search"),
         )
         with gr.Sidebar(width=250):
             create_sidebar(frame)
@@ -53,8 +57,9 @@ def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
                     switch.click(None, js=switch_to(name))
         with gr.Tabs(selected="search"):
             for name, create in TABS.items():
-                with gr.Tab(i18n(f"tab_{name}"), id=name):
+                with gr.Tab(i18n(f"tab_{name}"), id=name) as tab:
                     create(frame)
+                tab.select(partial(str, name), None, frame.tab, **LIGHT)
 
         def enter(visitor: str | None, language: str) -> tuple[str, str, str]:
             known = visitor if visitor and is_visitor(visitor) else new_visitor()

@@ -69,17 +69,17 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
         where = gr.HTML()
         forth = gr.Button(text_of("next"), size="sm", min_width=110, scale=0)
     number, redraw = gr.State(1), gr.State(0)
-    asked_for = gr.State()  # what the shown page was asked for with: another question starts anew
+    asked_for = gr.State("")  # what the shown page was asked for with: another question starts anew
     filters = [text, agency, since, until, order]
 
     @guarded
     def show(
-        visitor: str | None, language: str, wanted: int, before: Any, _: int, *values: Any
+        visitor: str | None, language: str, wanted: int, before: str, _: int, *values: Any
     ) -> Any:
         backend: Backend = frame.backend(visitor)
         rows = source(backend, *values[: len(own)])
         found = browse(rows, _filter(*values[len(own) :]))
-        lines, at, _ = page(found, wanted if list(values) == before else 1)
+        lines, at, _ = page(found, wanted if str(values) == before else 1)
         first = (at - 1) * PAGE_ROWS
         place = say(
             language,
@@ -89,7 +89,7 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
             total=count(language, len(found)),
         )
         listing = html.articles(language, lines) if len(rows) else _nothing(language)
-        return listing, html.note(place), at, list(values)
+        return listing, html.note(place), at, str(values)
 
     gr.on(
         [

@@ -46,8 +46,8 @@ def create_compare_tab(frame: Frame) -> None:
             retriever_choices(language, backend),
             gr.update(choices=kinds),
             "",
-            _tables(language, groups),
-            gr.update(value=_chart(language, groups[0]), visible=True)
+            _tables(language, groups, backend.names()),
+            gr.update(value=_chart(language, groups[0], backend.names()), visible=True)
             if groups
             else gr.update(visible=False),
         )
@@ -80,7 +80,8 @@ def create_compare_tab(frame: Frame) -> None:
         wanted = [name for name in backend.retrievers() if name in names]
         for name in wanted:
             frame.submit(backend, name, "evaluate", dataset, f"--retriever={name}", *options)
-        told = ", ".join(html.retriever_name(language, name) for name in wanted)
+        called = backend.names()
+        told = ", ".join(html.retriever_name(language, name, called) for name in wanted)
         return html.note(say(language, "evaluation_queued", names=told))
 
     gr.on([frame.scene.change, frame.job_signal.change], render, frame.who, shown, **LIGHT)
@@ -104,7 +105,7 @@ def _comparable(backend: Backend) -> list[list[Experiment]]:
     ]
 
 
-def _tables(language: str, groups: list[list[Experiment]]) -> str:
+def _tables(language: str, groups: list[list[Experiment]], called: dict[str, str]) -> str:
     if not groups:
         return html.note(say(language, "compare_empty"), "empty")
     parts = [html.note(say(language, "compare_sampled"))] if len(groups) > 1 else []
@@ -121,16 +122,16 @@ def _tables(language: str, groups: list[list[Experiment]]) -> str:
                 "summary",
             )
         )
-        parts.append(_table(language, group))
+        parts.append(_table(language, group, called))
     return "".join(parts)
 
 
-def _table(language: str, group: list[Experiment]) -> str:
+def _table(language: str, group: list[Experiment], called: dict[str, str]) -> str:
     metrics = list(group[0].metrics)
     heads = [say(language, f"head_{name}") for name in ("retriever", "settings")]
     rows = [
         [
-            html.retriever_name(language, e.measured.retriever),
+            html.retriever_name(language, e.measured.retriever, called),
             _settings(language, e),
             *(decimal(language, e.metrics[name]) for name in metrics),
             duration(language, e.seconds),
@@ -148,10 +149,10 @@ def _settings(language: str, experiment: Experiment) -> str:
     return f"{say(language, f'short_{measured.weights}')} · {measured.max_length}"
 
 
-def _chart(language: str, group: list[Experiment]) -> Any:
+def _chart(language: str, group: list[Experiment], called: dict[str, str]) -> Any:
     names = {
         e.id: " · ".join(
-            [html.retriever_name(language, e.measured.retriever), _settings(language, e)][
+            [html.retriever_name(language, e.measured.retriever, called), _settings(language, e)][
                 : 1 + bool(e.measured.weights)
             ]
         )

@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from e5demo.backend import Backend, Backends, Choices
+from e5demo.backend import Backend, Choices
+from e5demo.backends import Backends
 from e5demo.config import CorpusKind
 from e5demo.data.corpus import Corpus
 from e5demo.data.splits import Split
@@ -14,7 +15,9 @@ from e5demo.jobs import Job
 from e5demo.ui.html import retriever_name
 
 # A change of `scene` (data set, split or language) redraws every tab, one of `job_signal` what a
-# finished job may have changed. Polls and redraws never wait for heavy work.
+# finished job may have changed, one of `training_signal` what a running training has told since (or
+# that the model is ready now); `tab` is the one that is open. Polls and redraws never wait for
+# heavy work.
 LIGHT = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 SHOWN_RETRIEVERS = 11  # the three, and four tuned models with their fusions
 SEPARATORS = {"fr": ", ", "en": ".,"}  # plotly's decimal and thousands signs
@@ -31,6 +34,8 @@ class Frame:
     language: gr.Textbox
     scene: gr.State
     job_signal: gr.State
+    training_signal: gr.State
+    tab: gr.State
 
     @property
     def who(self) -> list[gr.components.Component]:
@@ -72,9 +77,11 @@ class Frame:
         `title` is what the command is about; the sidebar says the rest in the reader's language.
         """
         settings = backend.choices().split.as_options()
+        self.queue(backend, title, command, dataset.id, *settings, *options)
+
+    def queue(self, backend: Backend, title: str, *arguments: str) -> None:
         owner = str(backend.workspace.root)
-        arguments = [command, dataset.id, *settings, *options, "--json"]
-        self.backends.jobs.submit(owner, title, arguments)
+        self.backends.jobs.submit(owner, title, [*arguments, "--json"])
 
 
 def scene_of(language: str, choices: Choices) -> str:
@@ -95,7 +102,8 @@ def current_split(backend: Backend) -> Split:
 def retriever_choices(language: str, backend: Backend) -> Any:
     """An update of a choice of retrievers; what is chosen stays chosen."""
     names = backend.retrievers()[:SHOWN_RETRIEVERS]
-    return gr.update(choices=[(retriever_name(language, name), name) for name in names])
+    called = backend.names()
+    return gr.update(choices=[(retriever_name(language, name, called), name) for name in names])
 
 
 def corpus_in_use(backend: Backend, kind: CorpusKind) -> Corpus:

@@ -1,7 +1,7 @@
 """Pieces of the page as HTML. All text passes through `escape`: a CSV's text is data."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -129,11 +129,14 @@ def _right(is_number: bool) -> str:
     return ' class="number"' if is_number else ""
 
 
-def retriever_name(language: str, name: str) -> str:
-    """'LoRA 3f2a91c0' for a tuned model, 'Fusion · LoRA 3f2a91c0' for its fusion with BM25."""
+def retriever_name(language: str, name: str, names: Mapping[str, str] | None = None) -> str:
+    """'LoRA 3f2a91c0' for a tuned model, or what it was called in `names`; 'Fusion · LoRA
+    3f2a91c0' for its fusion with BM25."""
     first, _, rest = name.partition(":")
     if rest:
-        return f"{label(language, first)} · {retriever_name(language, rest)}"
+        return f"{label(language, first)} · {retriever_name(language, rest, names)}"
+    if names and name in names:
+        return names[name]
     kind, _, number = first.partition("-")
     return f"{label(language, kind)} {number}".strip()
 
@@ -159,8 +162,18 @@ def repeats(language: str, groups: Sequence[Repeat]) -> str:
 
 
 def command(title: str, line: str) -> str:
-    """A command to copy."""
+    """A command, or a file, to copy."""
     return f'<p class="note">{escape(title)}</p><pre class="command">{escape(line)}</pre>'
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values side by side."""
+    items = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in pairs)
+    return f'<dl class="facts">{items}</dl>'
+
+
+def progress_bar(share: float) -> str:
+    return f'<progress class="bar" max="1" value="{share:.3f}"></progress>'
 
 
 def folded(title: str, lines: Sequence[str]) -> str:

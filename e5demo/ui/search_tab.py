@@ -86,7 +86,8 @@ def create_search_tab(frame: Frame) -> None:
         corpus = corpus_in_use(backend, which)
         gold = backend.gold(current(backend)[0], corpus, text)
         wanted = [name for name in backend.retrievers() if name in names]
-        labels = {name: html.retriever_name(language, name) for name in wanted}
+        called = backend.names()
+        labels = {name: html.retriever_name(language, name, called) for name in wanted}
         wait = say(language, "searching" if frame.backends.model_ready else "model_loading")
         parts = {name: html.waiting_column(name, labels[name], wait) for name in wanted}
         found: dict[str, Column] = {}

@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from e5demo.backend import Backend, Backends
+from e5demo.backend import Backend
+from e5demo.backends import Backends
 from e5demo.errors import restored
 from e5demo.jobs import Job
 from e5demo.ui import html
@@ -14,7 +15,7 @@ from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, decimal, duration, explain, say
 
 POLL_SECONDS = 1.5
-ABOUT = ("evaluate", "train")  # jobs whose title is a retriever, not a data set
+ABOUT = ("evaluate", "train", "estimate")  # jobs whose title is a retriever, not a data set
 
 
 def create_sidebar(frame: Frame) -> gr.Timer:
@@ -28,6 +29,7 @@ def create_sidebar(frame: Frame) -> gr.Timer:
         jobs = frame.jobs(backend)
         active = [job for job in jobs if job.active]
         signal = "|".join(job.id for job in jobs if not job.active)
+        training = f"{frame.backends.model_ready}|{training_signal(backend, active)}"
         page = "".join(
             _section(say(language, f"side_{name}"), lines)
             for name, lines in (
@@ -39,17 +41,32 @@ def create_sidebar(frame: Frame) -> gr.Timer:
         )
         # Chosen otherwise in another of the person's windows: this one follows.
         now = scene_of(language, backend.choices())
-        return page, gr.update(visible=bool(active)), signal, gr.skip() if now == scene else now
+        return (
+            page,
+            gr.update(visible=bool(active)),
+            signal,
+            training,
+            gr.skip() if now == scene else now,
+        )
 
     @guarded
     def cancel(visitor: str | None, language: str) -> Any:
         frame.cancel_jobs(frame.backend(visitor))
         return gr.update(visible=False)
 
-    polled = [shown, stop, frame.job_signal, frame.scene]
+    polled = [shown, stop, frame.job_signal, frame.training_signal, frame.scene]
     gr.on([timer.tick, frame.scene.change], render, [*frame.who, frame.scene], polled, **LIGHT)
     stop.click(cancel, frame.who, stop, **LIGHT)
     return timer
+
+
+def training_signal(backend: Backend, active: list[Job]) -> str:
+    """Changes whenever a training that a job works on, or waits for, has something new to show."""
+    told = [f"{job.id} {job.state} {job.stage} {job.stopping}" for job in active]
+    ids = {job.id for job in active}
+    worked_on = (tuned for tuned in backend.all_trainings() if tuned.job in ids)
+    told += [f"{tuned.id} {len(tuned.history)}" for tuned in worked_on]
+    return "|".join(told)
 
 
 def _section(title: str, lines: list[str]) -> str:
@@ -105,6 +122,8 @@ def _title(language: str, job: Job) -> str:
 
 def _progress(language: str, job: Job) -> str:
     state = say(language, "state_stalled" if job.stalled else f"state_{job.state}")
+    if job.stopping:
+        return say(language, "state_stopping")
     if not job.stage or job.stalled:
         return state
     share = decimal(language, 100 * job.share, 0)

@@ -1,10 +1,6 @@
 """Splits: how the pairs are divided, what grouping keeps from leaking, what each part holds."""
 
-import secrets
-import shutil
-import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,9 +17,7 @@ from e5demo.ui.articles import create_browser, redrawn
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split, scene_of
 from e5demo.ui.guard import guarded, inform, told
 from e5demo.ui.text import count, decimal, label, say
-from e5demo.workspace import downloads
-
-KEPT_SECONDS = 24 * 3600  # files handed out are copies: they go after a day
+from e5demo.workspace import fresh_download
 
 
 def create_splits_tab(frame: Frame) -> None:
@@ -98,7 +92,7 @@ def create_splits_tab(frame: Frame) -> None:
     def hand_out(visitor: str | None, language: str) -> Any:
         backend = frame.backend(visitor)
         split = current_split(backend)
-        written = backend.save_splits(current(backend)[0], split, _fresh_folder())
+        written = backend.save_splits(current(backend)[0], split, fresh_download())
         inform(say(language, "saved"))
         return gr.update(value=[str(path) for path in written], visible=True)
 
@@ -156,13 +150,3 @@ def _examples(language: str, backend: Backend, split: Split) -> str:
     if not lines:
         return ""
     return html.folded(say(language, "leak_examples"), lines)
-
-
-def _fresh_folder() -> Path:
-    """An unguessable place for files to hand out; yesterday's are swept."""
-    for old in downloads().glob("*"):
-        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
-    folder = downloads() / secrets.token_urlsafe(24)
-    folder.mkdir(parents=True)
-    return folder

@@ -7,6 +7,7 @@ by the class's name.
 from typing import Any, Literal
 
 from e5demo.errors import BadSetting, E5DemoError
+from e5demo.ui import train_text
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -115,27 +116,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "all_queries": ("toutes", "all"),
     "cutoffs": ("Seuils k", "Cutoffs k"),
     "stop": ("Tout arrêter", "Stop all"),
-    # Entraînement
-    "train_intro": (
-        "E5 apprend de vos paires d’entraînement, puis repasse le même test qu’avant.",
-        "E5 learns from your train pairs, then takes the same test as before.",
-    ),
-    "method": ("Méthode", "Method"),
-    "method_full": ("Complet : tous les poids", "Full: all weights"),
-    "method_lora": ("LoRA : un petit adaptateur", "LoRA: a small adapter"),
-    "preset": ("Préréglage", "Preset"),
-    "preset_quick": ("Rapide : des minutes sur deux cœurs", "Quick: minutes on two cores"),
-    "preset_notebook": (
-        "Notebook : la recette à la lettre, des heures",
-        "Notebook: the recipe to the letter, hours",
-    ),
-    "max_minutes": (
-        "Minutes d’entraînement (0 : sans limite)",
-        "Minutes of training (0: no limit)",
-    ),
-    "batch_size": ("Paires par lot", "Pairs a batch"),
-    "train_button": ("Affiner", "Tune"),
-}
+} | train_text.STATIC
 
 SPOKEN: dict[str, tuple[str, str]] = {
     "sample": ("Échantillon (fictif)", "Sample (fictional)"),
@@ -322,41 +303,16 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "state_done": ("terminée", "done"),
     "state_failed": ("échouée", "failed"),
     "state_cancelled": ("arrêtée", "stopped"),
-    "state_stalled": ("sans nouvelle depuis deux minutes", "silent for two minutes"),
+    "state_stalled": ("sans nouvelle depuis cinq minutes", "silent for five minutes"),
     "stage_encode": ("encodage", "encoding"),
     "stage_train": ("entraînement", "training"),
     "stage_twins": ("doublons", "duplicates"),
     "job_evaluate": ("Évaluer {name}", "Evaluate {name}"),
     "job_encode": ("Encoder {name}", "Encode {name}"),
-    "job_train": ("Affiner E5 : {name}", "Tune E5: {name}"),
-    "train_command": (
-        "La même chose en ligne de commande :",
-        "The same on the command line:",
-    ),
-    "train_queued": (
-        "Affinage lancé : scores de départ, entraînement, scores d’arrivée. La barre latérale dit "
-        "où il en est.",
-        "Tuning started: scores before, training, scores after. The sidebar says how far it is.",
-    ),
-    "train_none": (
-        "Aucun modèle affiné encore. Choisissez une méthode, puis « Affiner » : avec le préréglage "
-        "rapide, dix minutes suffisent.",
-        "No tuned model yet. Choose a method, then “Tune”: with the quick preset ten minutes do.",
-    ),
-    "head_model": ("Modèle", "Model"),
-    "head_dataset": ("Jeu", "Data set"),
-    "head_pairs": ("Paires", "Pairs"),
-    "head_steps": ("Pas", "Steps"),
-    "head_trainable": ("Poids appris", "Weights trained"),
-    "head_peak": ("Mémoire", "Memory"),
-    "head_loss": ("Perte, début → fin", "Loss, start → end"),
-    "chart_loss": ("Perte par pas", "Loss by step"),
-    "axis_steps": ("pas", "step"),
-    "percent": ("{share} %", "{share}%"),
     "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
     "deleted": ("{name} est supprimé.", "{name} is deleted."),
     "megabytes": ("{count} Mo", "{count} MB"),
-}
+} | train_text.SPOKEN
 
 FRENCH_ERRORS: dict[str, str] = {
     "FileMissing": "Il n’y a pas de fichier {path} : vérifiez le chemin.",
@@ -443,6 +399,19 @@ FRENCH_ERRORS: dict[str, str] = {
         "Les doublons de {dataset} n’ont pas encore été cherchés : lancez-le dans l’onglet Splits, "
         "ou cherchez dans tous les articles."
     ),
+    "TrainingRuns": (
+        "{experiment} est en cours d’entraînement : attendez sa fin, ou arrêtez-le d’abord."
+    ),
+    "AlreadyTrained": "{experiment} est entraîné jusqu’au bout : il n’y a rien à reprendre.",
+    "ResumeAlone": (
+        "--resume {experiment} garde les réglages et les données de son début : retirez {options}."
+    ),
+    "NoMethod": (
+        "Dites quoi affiner et comment : train CSV --method full ou lora, ou train --resume ID."
+    ),
+    "NoExperiment": "Dites laquelle : experiments {action} ID ; experiments list les nomme toutes.",
+    "BadName": "« {name} » n’est pas un nom : écrivez de 1 à {longest} caractères.",
+    "NotATuned": "{name} n’est pas un modèle affiné exporté par e5demo : {reason}.",
     "BadDate": "{value} n’est pas une date AAAA-MM-JJ : corrigez-la ou videz le champ.",
 }
 
@@ -460,6 +429,7 @@ FRENCH_MISTAKES: dict[str, str] = {
     "int_type": "doit être un nombre entier",
     "less_than": "doit être plus petit que {lt:.10g}",
     "less_than_equal": "doit être au plus {le}",
+    "needs_validations": "demande au moins une validation",
     "literal_error": "n’est pas un choix possible ({expected})",
     "too_short": "ne doit pas être vide",
     "tuple_type": "doit être une suite de nombres",
@@ -493,8 +463,10 @@ def explain(language: str, error: E5DemoError) -> str:
 def _setting(name: str) -> str:
     """The label that the page gives a setting; 'cutoffs.0' is the first of the cutoffs."""
     name = name.split(".")[0]
-    key = {"limit_queries": "limit"}.get(name, name)
-    return label("fr", key) if key in STATIC else name
+    for key in ({"limit_queries": "limit"}.get(name, name), f"set_{name}"):
+        if key in STATIC:
+            return label("fr", key)
+    return name
 
 
 def count(language: str, number: float) -> str:
@@ -506,6 +478,11 @@ def decimal(language: str, number: float, places: int = 3) -> str:
     """0,966 or 0.966."""
     shown = f"{number:.{places}f}"
     return shown.replace(".", ",") if _known(language) == "fr" else shown
+
+
+def signed(language: str, number: float, places: int = 3) -> str:
+    """+0,023 or −0.004, with a true minus."""
+    return f"{'+' if number >= 0 else '−'}{decimal(language, abs(number), places)}"
 
 
 def duration(language: str, seconds: float) -> str:

@@ -1,121 +1,192 @@
-"""Entraînement: tune E5 on the train split as a job, and see what was tuned."""
+"""Entraînement: choose how to tune E5, see what it costs, start it as a job, watch and keep it."""
 
 import shlex
 from typing import Any
 
 import gradio as gr
 
-from e5demo import figures
-from e5demo.errors import TooFewPairs
-from e5demo.training.recipe import PRESETS, Method, make_recipe
-from e5demo.training.tuned import Tuned
+from e5demo.backend import Backend
+from e5demo.config import EvaluationSettings
+from e5demo.errors import E5DemoError, TooFewPairs
+from e5demo.training.estimate import Estimate
+from e5demo.training.recipe import PRESETS, Method, TrainingSettings, make_recipe
 from e5demo.ui import html
-from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split
+from e5demo.ui.frame import LIGHT, Frame, current, current_split
 from e5demo.ui.guard import guarded, inform
-from e5demo.ui.text import count, decimal, duration, label, say
+from e5demo.ui.text import explain, label, say
+from e5demo.ui.train_form import create_form, read_values, shown_values
+from e5demo.ui.train_views import card, cost_note
+from e5demo.ui.trainings import create_trainings
+from e5demo.workspace import is_public
 
-SHOWN_LOSSES = 4
+METHODS: tuple[Method, ...] = ("lora", "full")
 
 
 def create_train_tab(frame: Frame) -> None:
     t = frame.i18n
     gr.Markdown(t("train_intro"), elem_classes="intro")
-    with gr.Row(elem_classes="settings"):
-        method = gr.Radio(label=t("method"), choices=[], value="lora", scale=3)
-        preset = gr.Radio(label=t("preset"), choices=[], value="quick", scale=4)
-        minutes = gr.Number(label=t("max_minutes"), value=10, min_width=150)
-        batch = gr.Number(label=t("batch_size"), value=64, precision=0, min_width=110)
-        start = gr.Button(t("train_button"), variant="primary", min_width=110)
-    command = gr.HTML()
-    models = gr.HTML()
-    losses = gr.Plot(show_label=False, visible=False)
-    settings = [method, preset, minutes, batch]
+    method = gr.Radio(label=t("method"), choices=[], elem_classes="methods")
+    preset = gr.Radio(label=t("preset"), choices=[], elem_classes="cards")
+    with gr.Row(equal_height=True):
+        cost = gr.HTML()
+        measure = gr.Button(t("measure_button"), visible=False, scale=0, min_width=190)
+        start = gr.Button(t("train_button"), variant="primary", scale=0, min_width=140)
+    with gr.Accordion(t("settings"), open=False):
+        form = create_form(t)
+        gr.Markdown(t("group_evaluation"), elem_classes="group")
+        with gr.Row(elem_classes="settings-grid"):
+            kind = gr.Radio(label=t("corpus"), choices=["test", "all"], value="test")
+            length = gr.Dropdown(label=t("max_length"), choices=[64, 128, 256, 512], value=512)
+    with gr.Accordion(t("command"), open=False):
+        command = gr.HTML()
+    create_trainings(frame)
+
+    asked = [*frame.who, method, preset, kind, length, *form]
+    told = [cost, measure, command]
 
     @guarded
-    def render(visitor: str | None, language: str) -> Any:
-        methods = [(label(language, f"method_{name}"), name) for name in ("lora", "full")]
-        presets = [(label(language, f"preset_{name}"), name) for name in PRESETS]
-        dataset, choices = current(frame.backend(visitor))
-        shares = (1 - choices.split.test_share) * (1 - choices.split.validation_share)
-        size = _batch_size(int(dataset.size * shares))
-        told = refresh(visitor, language)
-        return gr.update(choices=methods), gr.update(choices=presets), size, *told
+    def render(
+        visitor: str | None, language: str, method: Method | None, preset: str | None
+    ) -> Any:
+        method, preset = method or METHODS[0], preset or next(iter(PRESETS))
+        methods = [(label(language, f"method_{name}"), name) for name in METHODS]
+        kinds = [(label(language, f"corpus_{name}"), name) for name in ("test", "all")]
+        cards, *values = choose(visitor, language, method, preset)
+        return gr.update(choices=methods, value=method), gr.update(choices=kinds), cards, *values
+
+    def choose(visitor: str | None, language: str, method: Method, preset: str) -> Any:
+        """The cards, with what each costs, and the chosen preset's settings in the form."""
+        backend = frame.backend(visitor)
+        settings = {name: make_recipe(method, name, _pairs(backend)) for name in PRESETS}
+        cards = [
+            (card(language, name, _estimate(backend, found, EvaluationSettings())), name)
+            for name, found in settings.items()
+        ]
+        return gr.update(choices=cards, value=preset), *shown_values(settings[preset])
 
     @guarded
-    def refresh(visitor: str | None, language: str) -> Any:
-        tuned = frame.backend(visitor).all_tuned()
-        if not tuned:
-            return html.note(say(language, "train_none"), "empty"), gr.update(visible=False)
-        return _models(language, tuned), gr.update(value=_losses(language, tuned), visible=True)
+    def price(visitor: str | None, language: str, method: Method, preset: str) -> Any:
+        """After a job, which may have timed what the cards say; the form stays as it was set."""
+        return choose(visitor, language, method, preset)[0]
 
     @guarded
-    def show_command(visitor: str | None, language: str, *values: Any) -> Any:
-        dataset, choices = current(frame.backend(visitor))
-        options = [*choices.split.as_options(), *_options(*values)]
-        line = shlex.join(["python", "-m", "e5demo", "train", dataset.id, *options])
-        return html.command(say(language, "train_command"), line)
+    def show(visitor: str | None, language: str, *values: Any) -> Any:
+        """What the form as it stands would cost, and its command; or what is wrong with it."""
+        backend = frame.backend(visitor)
+        try:
+            recipe, evaluation = _asked(*values)
+        except E5DemoError as error:
+            problem = html.note(explain(language, error), "problem")
+            return problem, gr.update(visible=False), ""
+        estimate = _estimate(backend, recipe, evaluation)
+        arguments = _command(backend, values[1], recipe, values)
+        if is_public():  # nor do visitors see the server's folders
+            arguments = [part.replace(f"{backend.workspace.recipes}/", "") for part in arguments]
+        line = shlex.join(["python", "-m", "e5demo", *arguments])
+        return (
+            cost_note(language, estimate, recipe),
+            gr.update(visible=estimate is None),
+            html.command(say(language, "train_command"), line)
+            + html.command(say(language, "train_file"), recipe.to_yaml()),
+        )
 
     @guarded
     def begin(visitor: str | None, language: str, *values: Any) -> Any:
         backend = frame.backend(visitor)
-        dataset, choices = current(backend)
-        method, preset, minutes, size = values
-        recipe = make_recipe(method, preset, batch_size=size or 0, max_minutes=minutes or None)
+        recipe, _ = _asked(*values)
         current_split(backend)  # refused here rather than in the job's log
-        pairs = len(backend.split_rows(dataset, choices.split, "train"))
+        pairs = min(_pairs(backend), recipe.max_pairs or _pairs(backend))
         if pairs < recipe.batch_size:
             raise TooFewPairs(pairs=pairs, batch_size=recipe.batch_size)
-        frame.submit(backend, method, "train", dataset, *_options(*values))
+        frame.queue(backend, recipe.method, *_command(backend, values[1], recipe, values))
         inform(say(language, "train_queued"))
 
-    shown = [models, losses]
-    drawn = frame.scene.change(render, frame.who, [method, preset, batch, *shown], **LIGHT)
-    drawn.then(show_command, [*frame.who, *settings], command, **LIGHT)
-    frame.job_signal.change(refresh, frame.who, shown, **LIGHT)
-    changes = [setting.change for setting in settings]
-    gr.on(changes, show_command, [*frame.who, *settings], command, **LIGHT)
-    start.click(begin, [*frame.who, *settings], None, **LIGHT)
+    @guarded
+    def time_form(visitor: str | None, language: str, *values: Any) -> Any:
+        backend = frame.backend(visitor)
+        recipe, _ = _asked(*values)
+        _, *options = _command(backend, values[1], recipe, values)
+        frame.queue(backend, recipe.method, "estimate", *options)
+        return gr.update(visible=False)
 
+    @guarded
+    def time_presets(visitor: str | None, language: str, tab: str, method: Method | None) -> Any:
+        """Once for each data set and method, when the tab is opened and nothing else is at work."""
+        backend = frame.backend(visitor)
+        busy = any(job.active for job in frame.jobs(backend))
+        if tab != "train" or not method or busy or not frame.backends.model_ready:
+            return
+        dataset, _ = current(backend)
+        settings = [make_recipe(method, name, _pairs(backend)) for name in PRESETS]
+        timed = all(_estimate(backend, found, EvaluationSettings()) for found in settings)
+        if backend.finds_twins_quickly(dataset) and not timed:
+            frame.submit(backend, method, "estimate", dataset, f"--method={method}")
 
-def _batch_size(pairs: int) -> int:
-    """The recipe's 64, or what leaves a small data set a dozen batches."""
-    return min(64, max(8, pairs // 12))
-
-
-def _options(method: Method, preset: str, minutes: float | None, batch: float | None) -> list[str]:
-    options = [f"--method={method}", f"--preset={preset}", f"--set=batch_size={int(batch or 0)}"]
-    limit = f"{minutes:g}" if minutes else "null"
-    return [*options, f"--set=max_minutes={limit}"]
-
-
-def _models(language: str, tuned: list[Tuned]) -> str:
-    names = ("model", "dataset", "pairs", "steps", "seconds", "peak", "trainable", "loss")
-    rows = []
-    for one in tuned:
-        trained = one.trained
-        share = 100 * trained.trainable_parameters / trained.total_parameters
-        first, last = trained.history[0]["loss"], trained.history[-1]["loss"]
-        rows.append(
-            [
-                html.retriever_name(language, one.id),
-                one.dataset,
-                count(language, one.pairs),
-                count(language, trained.steps),
-                duration(language, trained.seconds),
-                say(language, "megabytes", count=count(language, trained.peak_memory_mb)),
-                say(language, "percent", share=decimal(language, share, 2)),
-                f"{decimal(language, first)} → {decimal(language, last)}",
-            ]
-        )
-    return html.table([say(language, f"head_{name}") for name in names], rows, 6)
-
-
-def _losses(language: str, tuned: list[Tuned]) -> Any:
-    newest = tuned[:SHOWN_LOSSES]
-    return figures.loss_lines(
-        {one.id: one.trained.history for one in newest},
-        {one.id: html.retriever_name(language, one.id) for one in newest},
-        say(language, "chart_loss"),
-        say(language, "axis_steps"),
-        SEPARATORS[language],
+    cards = [preset, *form]
+    drawn = frame.scene.change(
+        render, [*frame.who, method, preset], [method, kind, *cards], **LIGHT
     )
+    drawn.then(show, asked, told, **LIGHT)
+    picked = gr.on(
+        [method.input, preset.input],
+        guarded(choose),
+        [*frame.who, method, preset],
+        cards,
+        trigger_mode="always_last",
+        **LIGHT,
+    )
+    picked.then(show, asked, told, **LIGHT)
+    changes = [widget.change for widget in (kind, length, *form)]
+    gr.on(changes, show, asked, told, trigger_mode="always_last", **LIGHT)
+    opened = [*frame.who, frame.tab, method]
+    moments = [frame.tab.change, method.input, frame.scene.change, frame.training_signal.change]
+    gr.on(moments, time_presets, opened, None, **LIGHT)
+    timed = frame.job_signal.change(price, [*frame.who, method, preset], preset, **LIGHT)
+    timed.then(show, asked, told, **LIGHT)
+    measure.click(time_form, asked, measure, **LIGHT)
+    start.click(begin, asked, None, **LIGHT)
+
+
+def _pairs(backend: Backend) -> int:
+    """About as many as the train split has; exact, without looking for twins first."""
+    dataset, choices = current(backend)
+    shares = (1 - choices.split.test_share) * (1 - choices.split.validation_share)
+    if not backend.finds_twins_quickly(dataset):
+        return int(dataset.size * shares)
+    try:
+        return len(backend.split_rows(dataset, choices.split, "train"))
+    except E5DemoError:  # too small to split: said where that is asked for
+        return int(dataset.size * shares)
+
+
+def _estimate(
+    backend: Backend, settings: TrainingSettings, evaluation: EvaluationSettings
+) -> Estimate | None:
+    dataset, choices = current(backend)
+    if not backend.finds_twins_quickly(dataset):
+        return None
+    try:
+        return backend.estimate(dataset, choices.split, settings, evaluation)
+    except E5DemoError:  # no split, or no model: said where that is asked for
+        return None
+
+
+def _asked(method: Method, preset: str, kind: str, length: int, *values: Any) -> Any:
+    """Raises BadSetting, naming all mistakes at once."""
+    recipe = make_recipe(method, preset, **read_values(values))
+    return recipe, EvaluationSettings.checked(corpus=kind, max_length=length)
+
+
+def _command(backend: Backend, preset: str, recipe: TrainingSettings, values: Any) -> list[str]:
+    dataset, choices = current(backend)
+    _, _, kind, length, *_ = values
+    return [
+        "train",
+        dataset.id,
+        f"--method={recipe.method}",
+        f"--preset={preset}",
+        f"--config={backend.keep_recipe(recipe)}",
+        *choices.split.as_options(),
+        f"--corpus={kind}",
+        f"--max-length={length}",
+    ]

@@ -1,14 +1,26 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from e5demo.errors import BaseModelChanged, TooFewPairs
+from e5demo.errors import TooFewPairs
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.models import ModelSource
 from e5demo.training import worker
-from e5demo.training.recipe import make_recipe
-from e5demo.training.tuned import describe_tuned, list_tuned, open_tuned
+from e5demo.training.checkpoints import History, last_checkpoint
+from e5demo.training.estimate import Timing
+from e5demo.training.recipe import TrainingSettings, make_recipe
+from e5demo.training.worker import TrainingStopped, validation_steps
 
 WORDS = ["la neige", "train la", "neige train", "la", "train", "neige", "la la", "train train"]
 PAIRS = pd.DataFrame({"query": WORDS, "passage": [f"{words} : {words}" for words in WORDS]})
@@ -28,9 +40,13 @@ def vectors(source):
     return E5Encoder(source, 16).encode(WORDS, "document")
 
 
+def losses(folder):
+    return [row["loss"] for row in History(folder).rows() if "loss" in row]
+
+
 def test_lora_saves_an_adapter_alone_and_leaves_the_base_as_it_was(tiny_model, tmp_path):
     before = vectors(tiny_model)
-    recipe = make_recipe("lora", "quick", **SMALL, learning_rate=0.01)
+    recipe = make_recipe("lora", "quick", **SMALL | {"learning_rate": 0.01})
     trained = worker.train(PAIRS, recipe, tiny_model, tmp_path)
     # rank 16 on query and value of two layers: 4 times 16 x (32 + 32)
     assert trained.trainable_parameters == 4 * 16 * 64
@@ -46,7 +62,7 @@ def test_lora_saves_an_adapter_alone_and_leaves_the_base_as_it_was(tiny_model, t
 
 
 def test_full_changes_all_but_frozen_embeddings(tiny_model, tmp_path):
-    recipe = make_recipe("full", "quick", **SMALL, learning_rate=0.01)
+    recipe = make_recipe("full", "quick", **SMALL | {"learning_rate": 0.01})
     trained = worker.train(PAIRS, recipe, tiny_model, tmp_path / "frozen")
     moved = changed(weights(tiny_model.folder), weights(tmp_path / "frozen" / "model"))
     assert EMBEDDINGS not in moved
@@ -62,13 +78,16 @@ def test_steps_history_and_progress_by_hand(tiny_model, tmp_path):
     seen = []
     recipe = make_recipe("full", "notebook", batch_size=4, max_length=16, epochs=5, mini_batch=2)
     trained = worker.train(PAIRS, recipe, tiny_model, tmp_path, lambda *now: seen.append(now))
-    assert trained.steps == 10  # 8 pairs give 2 batches of 4, five times
-    assert seen[0] == ("train", 0, 10)
+    assert (trained.steps, trained.planned, trained.kept) == (10, 10, 10)  # 5 times 2 batches of 4
+    assert seen[1] == ("train", 0, 10)
     assert seen[-1] == ("train", 10, 10)
-    assert [row["step"] for row in trained.history] == list(range(1, 11))
-    rates = [row["learning_rate"] for row in trained.history]
+    rows = History(tmp_path).rows()
+    assert [row["step"] for row in rows] == list(range(1, 11))
+    rates = [row["learning_rate"] for row in rows]
     # warm-up of int(0.1 x 10) step from 0, then down in a line: 9/9, 8/9, ...
     assert rates == pytest.approx([0, *(2e-5 * share / 9 for share in range(9, 0, -1))], abs=1e-9)
+    assert rows[-1]["seconds_left"] == 0
+    assert all(row["pairs_per_second"] > 0 for row in rows)
     assert trained.peak_memory_mb > 0
 
 
@@ -79,18 +98,97 @@ def test_the_same_seed_gives_the_same_weights(tiny_model, tmp_path):
     assert not changed(weights(tmp_path / "a" / "model"), weights(tmp_path / "b" / "model"))
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("no_duplicates", [True, False])
+def test_a_stopped_training_goes_on_as_if_it_never_stopped(
+    tiny_model, tmp_path, method, no_duplicates
+):
+    changes = {**SMALL, "epochs": 5, "learning_rate": 0.01, "no_duplicates": no_duplicates}
+    recipe = make_recipe(method, "quick", **changes)
+    worker.train(PAIRS, recipe, tiny_model, tmp_path / "whole")
+
+    def stop_at_three(stage, done, total):
+        if (stage, done) == ("train", 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(TrainingStopped, match=r"step 3 of 10.*--resume halves"):
+        worker.train(PAIRS, recipe, tiny_model, tmp_path / "halves", stop_at_three)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert last_checkpoint(tmp_path / "halves").name == "checkpoint-3"
+    assert not list((tmp_path / "halves").rglob("*.bin"))
+    trained = worker.train(PAIRS, recipe, tiny_model, tmp_path / "halves")
+    assert trained.steps == 10
+    assert losses(tmp_path / "halves") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+    name = "model/model" if method == "full" else "adapter/adapter_model"
+    whole = load_file(tmp_path / f"whole/{name}.safetensors")
+    halves = load_file(tmp_path / f"halves/{name}.safetensors")
+    assert all(np.allclose(whole[part], halves[part], atol=1e-6) for part in whole)
+
+
+def test_a_second_stop_interrupts_at_once(tiny_model, tmp_path):
+    def stop_twice(stage, done, total):
+        if (stage, done) == ("train", 2):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        worker.train(PAIRS, make_recipe("full", "quick", **SMALL), tiny_model, tmp_path, stop_twice)
+    assert not isinstance(caught.value, TrainingStopped)
+
+
+def test_the_best_validation_is_kept_and_patience_ends_it(tiny_model, tmp_path):
+    changes = {**SMALL, "epochs": 5, "learning_rate": 0.01, "validations": 10, "patience": 2}
+    recipe = make_recipe("full", "quick", **changes)
+    scores = iter([0.5, 0.6, 0.7, 0.65, 0.66, 0.9])  # before the first step, then after each
+    seen = []
+
+    def validate(model):
+        tensor = model[0].auto_model.encoder.layer[1].output.dense.weight
+        seen.append(tensor.detach().numpy().copy())
+        return next(scores)
+
+    trained = worker.train(PAIRS, recipe, tiny_model, tmp_path, validate=validate)
+    assert (trained.steps, trained.kept) == (4, 2)
+    saved = weights(tmp_path / "model")["encoder.layer.1.output.dense.weight"]
+    assert np.array_equal(saved, seen[2])
+    assert not np.array_equal(saved, seen[4])
+    shown = [(r["step"], r["ndcg@10"]) for r in History(tmp_path).rows() if "ndcg@10" in r]
+    assert shown == [(0, 0.5), (1, 0.6), (2, 0.7), (3, 0.65), (4, 0.66)]
+
+
+def test_without_patience_the_last_weights_are_kept(tiny_model, tmp_path):
+    recipe = make_recipe("full", "quick", **SMALL, validations=2)
+    trained = worker.train(PAIRS, recipe, tiny_model, tmp_path, validate=lambda model: 0.5)
+    assert (trained.steps, trained.kept) == (4, 4)
+    assert validation_steps(10, 4) == {2, 5, 8, 10}
+    assert validation_steps(2, 8) == {0, 1, 2}
+
+
+def test_hard_negatives_take_part_in_the_loss(tiny_model, tmp_path):
+    recipe = make_recipe("full", "quick", **SMALL)
+    worker.train(PAIRS, recipe, tiny_model, tmp_path / "plain")
+    harder = PAIRS.assign(negative_1=PAIRS["passage"].to_numpy()[::-1])
+    worker.train(harder, recipe, tiny_model, tmp_path / "hard")
+    assert losses(tmp_path / "hard")[0] > losses(tmp_path / "plain")[0]
+
+
+TIMING = Timing(2 / 64, 0.01, 16, 500, 100, 1000, 470)
+
+
 @pytest.mark.parametrize(
-    ("pairs", "changes", "per_step", "steps"),
+    ("pairs", "changes", "steps"),
     [
-        (1000, {}, 1.0, 15),  # 1000 // 64
-        (1000, {"epochs": 2}, 1.0, 30),
-        (1000, {"max_minutes": 0.1}, 2.0, 3),  # 6 seconds
-        (64, {"max_minutes": 0.01}, 60.0, 1),  # at least one
+        (1000, {}, 15),  # 1000 // 64
+        (1000, {"epochs": 2}, 30),
+        (1000, {"max_minutes": 0.1}, 3),  # 6 seconds, steps of 2
+        (1000, {"max_minutes": 0.1, "validations": 1, "validation_queries": 100}, 2),  # 2 x 1 s
+        (64, {"max_minutes": 0.01}, 1),  # at least one
     ],
 )
-def test_steps_are_what_data_and_time_allow(pairs, changes, per_step, steps):
+def test_steps_are_what_data_and_time_allow(pairs, changes, steps):
     recipe = make_recipe("full", "notebook", **changes)
-    assert worker.count_steps(pairs, recipe, per_step) == steps
+    assert worker.count_steps(pairs, recipe, TIMING) == steps
 
 
 def test_too_few_pairs_are_refused(tiny_model, tmp_path):
@@ -98,16 +196,70 @@ def test_too_few_pairs_are_refused(tiny_model, tmp_path):
         worker.train(PAIRS, make_recipe("full", "quick"), tiny_model, tmp_path)
 
 
-def test_a_tuned_model_is_found_again_and_knows_its_base(tiny_model, tmp_path):
-    folder = tmp_path / "lora-0123abcd"
-    recipe = make_recipe("lora", "quick", **SMALL)
+CHILD = """
+import json, sys
+from pathlib import Path
+from e5demo.retrieval.models import ModelSource
+from e5demo.training import worker
+from e5demo.training.recipe import TrainingSettings
+import pandas as pd
+folder, model, settings, words = sys.argv[1:]
+worker.CHECKPOINT_SECONDS = 0
+words = json.loads(words)
+pairs = pd.DataFrame({"query": words, "passage": [f"{w} : {w}" for w in words]})
+print("ready", flush=True)
+recipe = TrainingSettings.checked(**json.loads(settings))
+worker.train(pairs, recipe, ModelSource("tiny", Path(model), "bundled-4bit"), Path(folder))
+"""
+
+
+def start_child(folder: Path, model: ModelSource, settings: TrainingSettings):
+    arguments = [str(folder), str(model.folder), settings.model_dump_json(), json.dumps(WORDS)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert child.stdout.readline() == "ready\n", child.stderr.read()
+    return child
+
+
+def wait_for(condition, child, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert child.poll() is None, child.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+def test_killed_ten_times_at_any_moment_it_still_ends_complete(tiny_model, tmp_path):
+    """A checkpoint after every step, so that kills fall into saves too; some are made to."""
+    recipe = make_recipe("lora", "quick", **SMALL | {"epochs": 50, "learning_rate": 0.01})
+    folder, draw = tmp_path / "killed", random.Random(42)
+    scratch, reached, during_saves = folder / ".checkpoint", 0, 0
+    for number in range(10):
+        child = start_child(folder, tiny_model, recipe)
+        threading.Thread(target=child.stderr.read, daemon=True).start()
+        if number % 2:
+            wait_for(lambda: any(scratch.glob("checkpoint-*/*")), child)
+        else:
+            wait_for(lambda at=reached: len(losses(folder)) > at, child)
+            time.sleep(draw.uniform(0, 0.3))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        during_saves += any(scratch.glob("checkpoint-*"))
+        checkpoint = last_checkpoint(folder)
+        if checkpoint:
+            assert (checkpoint / "trainer_state.json").is_file()
+            assert {"optimizer.pt", "weights.safetensors"} <= {p.name for p in checkpoint.iterdir()}
+        reached = max(reached, len(losses(folder)))
+    assert during_saves
     trained = worker.train(PAIRS, recipe, tiny_model, folder)
-    told = {"preset": "quick", "dataset": "d", "data": "f", "split": {}, "pairs": 8}
-    describe_tuned(folder, recipe, tiny_model, trained, **told)
-    tuned = open_tuned(folder)
-    assert (tuned.id, tuned.settings, tuned.trained) == (folder.name, recipe, trained)
-    assert [one.id for one in list_tuned(tmp_path)] == [folder.name]
-    assert tuned.source(tiny_model).adapter == folder / "adapter"
-    other = ModelSource("other", folder / "adapter", "hub")
-    with pytest.raises(BaseModelChanged, match="bundled-4bit"):
-        tuned.source(other)
+    worker.train(PAIRS, recipe, tiny_model, tmp_path / "whole")
+    assert trained.steps == 100
+    killed, whole = losses(folder), losses(tmp_path / "whole")
+    assert len(killed) == len(whole) == 100
+    assert killed[-1] == pytest.approx(whole[-1], rel=0.01)
+    assert load_file(folder / "adapter" / "adapter_model.safetensors")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeEngine
 
-from e5demo.backend import Backends
+from e5demo.backends import Backends
 from e5demo.ui import TABS, create_page
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def test_no_state_holds_more_than_an_id(page):
 
 def test_building_it_loads_no_torch():
     code = (
-        "import sys; from e5demo.backend import Backends; from e5demo.ui import create_page\n"
+        "import sys; from e5demo.backends import Backends; from e5demo.ui import create_page\n"
         "create_page(Backends())\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & sys.modules.keys()))"
     )

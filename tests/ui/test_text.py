@@ -34,7 +34,8 @@ from e5demo.ui.text import (
 CODE = {path: path.read_text("utf-8") for path in Path(e5demo.__file__).parent.rglob("*.py")}
 MODES = get_args(SplitSettings.model_fields["mode"].annotation)
 STAGES = {stage for text in CODE.values() for stage in re.findall(r'progress\("(\w+)"', text)}
-JOBS = {job for text in CODE.values() for job in re.findall(r'\.submit\(.+?, "(\w+)", data', text)}
+SUBMITTED = r'\.(?:submit|queue)\([^)]*?"(prepare|encode|evaluate|train|estimate)"'
+JOBS = {job for text in CODE.values() for job in re.findall(SUBMITTED, text)} | {"train"}
 
 
 def holes(text):

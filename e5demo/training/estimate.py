@@ -1,0 +1,162 @@
+"""What a training will cost here, from a few timed steps on this machine."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from e5demo.config import PROMPTS
+from e5demo.training.recipe import TrainingSettings
+
+PROBE_PAIRS = 8
+TIMED_PROBES = 2
+OPTIMISER_BYTES = 8  # AdamW keeps two floats for each parameter that it changes
+CHECKPOINT_BYTES = 12  # they, and the parameter itself
+WATCH_SECONDS = 0.05
+# Settings that change what a pair costs; all others only change how many pairs there are.
+COSTLY = (
+    "method",
+    "cached",
+    "mini_batch",
+    "max_length",
+    "freeze_embeddings",
+    "hard_negatives",
+    "lora_rank",
+    "lora_targets",
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the probes told. `probe_mb` is what a probe of `probe_pairs` needs over `model_mb`."""
+
+    seconds_per_pair: float
+    seconds_per_validation_text: float
+    probe_pairs: int
+    model_mb: float
+    probe_mb: float
+    trainable: int
+    weights_mb: float
+
+    def seconds_per_step(self, settings: TrainingSettings) -> float:
+        return self.seconds_per_pair * settings.batch_size
+
+    def train_seconds(self, settings: TrainingSettings, steps: int) -> float:
+        """With the validations on the way."""
+        return steps * self.seconds_per_step(settings) + self.validation_seconds(settings)
+
+    def validation_seconds(self, settings: TrainingSettings) -> float:
+        """Of all validations, one of the untrained model among them; a query is a short text."""
+        times = settings.validations + 1 if settings.validations else 0
+        return times * settings.validation_queries * self.seconds_per_validation_text
+
+    def memory_mb(self, settings: TrainingSettings) -> float:
+        """At the peak. Chunks of a cached loss need no more for a larger batch."""
+        texts = settings.mini_batch if settings.cached else settings.batch_size
+        probes = max(1.0, texts / self.probe_pairs)
+        return self.model_mb + self.probe_mb * probes + OPTIMISER_BYTES * self.trainable / 1e6
+
+    def disk_mb(self) -> float:
+        """Of the weights and the checkpoint beside them while training goes on."""
+        return self.weights_mb + CHECKPOINT_BYTES * self.trainable / 1e6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training takes; seconds of training, of validating, and of the evaluations."""
+
+    steps: int
+    train_seconds: float
+    validate_seconds: float
+    evaluate_seconds: float
+    memory_mb: float
+    disk_mb: float
+
+    @property
+    def seconds(self) -> float:
+        return self.train_seconds + self.validate_seconds + self.evaluate_seconds
+
+
+def estimate(
+    timing: Timing, steps: int, settings: TrainingSettings, evaluate_seconds: float
+) -> Estimate:
+    return Estimate(
+        steps=steps,
+        train_seconds=steps * timing.seconds_per_step(settings),
+        validate_seconds=timing.validation_seconds(settings),
+        evaluate_seconds=evaluate_seconds,
+        memory_mb=timing.memory_mb(settings),
+        disk_mb=timing.disk_mb(),
+    )
+
+
+class PeakMemory:
+    """The most memory that this process has while the block runs, in megabytes."""
+
+    def __enter__(self) -> "PeakMemory":
+        self.peak_mb = 0.0
+        self._process = psutil.Process()
+        self._ended = threading.Event()
+        self._look()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(WATCH_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        self.peak_mb = max(self.peak_mb, self._process.memory_info().rss / 1e6)
+
+
+def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: TrainingSettings) -> Timing:
+    """Forward and backward on a few pairs, the first time unmeasured; no weight is changed."""
+    probe = min(PROBE_PAIRS, settings.batch_size, len(pairs))
+    columns = text_columns(pairs)
+    model_mb = psutil.Process().memory_info().rss / 1e6
+    model.train()
+    took = []
+    with PeakMemory() as memory:
+        for number in range(1 + TIMED_PROBES):
+            batch = pairs.sample(probe, random_state=number)
+            began = time.perf_counter()
+            loss([_features(model, batch[name], name) for name in columns], None).backward()
+            took.append(time.perf_counter() - began)
+    model.zero_grad(set_to_none=True)
+    model.eval()
+    texts = pairs.sample(probe, random_state=0)["passage"].tolist()
+    began = time.perf_counter()
+    model.encode_document(texts, show_progress_bar=False)
+    encoding = time.perf_counter() - began
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    whole = sum(p.numel() for p in model.parameters())
+    return Timing(
+        seconds_per_pair=sum(took[1:]) / TIMED_PROBES / probe,
+        seconds_per_validation_text=encoding / probe,
+        probe_pairs=probe,
+        model_mb=model_mb,
+        probe_mb=max(0.0, memory.peak_mb - model_mb),
+        trainable=trainable,
+        weights_mb=4 * (trainable if settings.method == "lora" else whole) / 1e6,
+    )
+
+
+def text_columns(pairs: pd.DataFrame) -> list[str]:
+    """`query`, `passage` and those of hard negatives, in the order that the loss takes them."""
+    names = pairs.columns
+    return ["query", "passage", *(name for name in names if name.startswith("negative_"))]
+
+
+def _features(model: Any, texts: pd.Series, name: str) -> Any:
+    prompt = PROMPTS["query" if name == "query" else "document"]
+    features = model.preprocess([prompt + text for text in texts])
+    return {k: v.to(model.device) if hasattr(v, "to") else v for k, v in features.items()}

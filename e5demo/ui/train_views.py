@@ -1,0 +1,221 @@
+"""What the training tab shows of trainings: cards, costs, how far one is, a table, curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from e5demo import figures
+from e5demo.jobs import Job
+from e5demo.training.estimate import Estimate
+from e5demo.training.recipe import TrainingSettings
+from e5demo.training.tuned import Tuned
+from e5demo.ui import html
+from e5demo.ui.frame import SEPARATORS
+from e5demo.ui.text import count, decimal, duration, label, say, signed
+
+LOG_LINES = 40
+
+
+def training_name(language: str, tuned: Tuned) -> str:
+    return tuned.name or html.retriever_name(language, tuned.id)
+
+
+def card(language: str, preset: str, estimate: Estimate | None) -> str:
+    """A preset's name, what it is for, and what it costs here."""
+    cost = say(language, "cost_unknown") if estimate is None else _cost(language, estimate)
+    name = f"preset_{preset}"
+    return "\n".join([label(language, name), say(language, f"about_{preset}"), cost])
+
+
+def _cost(language: str, estimate: Estimate) -> str:
+    return say(
+        language,
+        "cost",
+        time=duration(language, estimate.seconds),
+        memory=gigabytes(language, estimate.memory_mb),
+    )
+
+
+def cost_note(language: str, estimate: Estimate | None, settings: TrainingSettings) -> str:
+    """The estimate of the form as it stands, taken apart."""
+    if estimate is None:
+        return html.note(say(language, "estimate_unknown"))
+    return html.note(
+        say(
+            language,
+            "estimate",
+            total=duration(language, estimate.seconds),
+            steps=count(language, estimate.steps),
+            pairs=count(language, estimate.steps * settings.batch_size),
+            train=duration(language, estimate.train_seconds),
+            validate=duration(language, estimate.validate_seconds),
+            evaluate=duration(language, estimate.evaluate_seconds),
+            memory=gigabytes(language, estimate.memory_mb),
+            disk=gigabytes(language, estimate.disk_mb),
+        ),
+        "summary",
+    )
+
+
+def gigabytes(language: str, megabytes: float) -> str:
+    if megabytes < 1000:
+        return say(language, "megabytes", count=count(language, max(1, megabytes)))
+    return say(language, "gigabytes", count=decimal(language, megabytes / 1000, 1))
+
+
+def status(language: str, tuned: Tuned, job: Job | None) -> str:
+    """One training: its state in words, how far it is, and what it gave."""
+    name = training_name(language, tuned)
+    head = f"{name} · {_state(language, tuned, job)}"
+    rows = tuned.history
+    steps = [row for row in rows if "loss" in row]
+    checks = [row for row in rows if "ndcg@10" in row]
+    planned = tuned.plan[0] if tuned.plan else 0
+    done = int(steps[-1]["step"]) if steps else 0
+    facts = [(say(language, "fact_step"), f"{count(language, done)} / {count(language, planned)}")]
+    if steps:
+        last = steps[-1]
+        left = last["seconds_left"] if tuned.state == "running" else 0
+        facts += [
+            (say(language, "fact_loss"), decimal(language, last["loss"])),
+            (say(language, "fact_rate"), _rate(language, last["learning_rate"])),
+            (say(language, "fact_speed"), decimal(language, last["pairs_per_second"], 1)),
+            *([(say(language, "fact_left"), duration(language, left))] if left else []),
+        ]
+    if checks:
+        first, latest = (decimal(language, checks[at]["ndcg@10"]) for at in (0, -1))
+        facts.append((say(language, "fact_validation"), f"{first} → {latest}"))
+    bar = html.progress_bar(done / planned) if planned and not tuned.trained else ""
+    return html.note(head, "summary") + bar + html.facts(facts) + _end(language, tuned)
+
+
+def _state(language: str, tuned: Tuned, job: Job | None) -> str:
+    if job and job.active:
+        if job.stopping:
+            return say(language, "state_stopping")
+        if job.stalled:
+            return say(language, "state_stalled")
+        if job.state == "running" and job.stage:
+            share = decimal(language, 100 * job.share, 0)
+            return f"{say(language, f'stage_{job.stage}')} {share} %"
+        return say(language, f"state_{job.state}")
+    if tuned.trained:
+        return say(language, "state_done" if tuned.scores else "state_unscored")
+    failed = say(language, "state_failed") if job and job.state == "failed" else None
+    stopped = say(language, "state_resumable", step=count(language, tuned.resumes_at))
+    return f"{failed}, {stopped}" if failed else stopped
+
+
+def _end(language: str, tuned: Tuned) -> str:
+    """After the end: scores before and after, and how far off the estimate was."""
+    parts = []
+    if tuned.scores:
+        verdict = _verdict(language, tuned, tuned.scores["difference"]["ndcg@10"])
+        parts.append(html.note(verdict, "summary"))
+    if tuned.trained and tuned.plan:
+        steps, timing = tuned.plan
+        expected = timing.train_seconds(tuned.settings, steps)
+        memory = timing.memory_mb(tuned.settings)
+        trained = tuned.trained
+        parts.append(
+            html.note(
+                say(
+                    language,
+                    "off",
+                    expected=duration(language, expected),
+                    took=duration(language, trained.seconds),
+                    time=_off(language, trained.seconds / expected),
+                    memory=gigabytes(language, memory),
+                    used=gigabytes(language, trained.peak_memory_mb),
+                    more=_off(language, trained.peak_memory_mb / memory),
+                )
+            )
+        )
+        if trained.kept < trained.steps:
+            parts.append(html.note(say(language, "kept", step=count(language, trained.kept))))
+    return "".join(parts)
+
+
+def _verdict(language: str, tuned: Tuned, difference: Mapping[str, float]) -> str:
+    assert tuned.scores
+    low, high = difference["low"], difference["high"]
+    kind = "better" if low > 0 else "worse" if high < 0 else "no_evidence"
+    return say(
+        language,
+        f"gain_{kind}",
+        before=decimal(language, tuned.scores["before"]["ndcg@10"]),
+        after=decimal(language, tuned.scores["after"]["ndcg@10"]),
+        difference=_interval(language, difference),
+    )
+
+
+def _interval(language: str, difference: Mapping[str, float]) -> str:
+    mean, low, high = (signed(language, difference[name]) for name in ("mean", "low", "high"))
+    between = " ; " if language == "fr" else ", "
+    return f"{mean} [{low}{between}{high}]"
+
+
+def _off(language: str, ratio: float) -> str:
+    return f"{signed(language, 100 * (ratio - 1), 0)} %"
+
+
+def _rate(language: str, rate: float) -> str:
+    return f"{rate:.1e}".replace(".", "," if language == "fr" else ".")
+
+
+def training_table(language: str, trainings: Sequence[Tuned]) -> str:
+    if not trainings:
+        return html.note(say(language, "train_none"), "empty")
+    names = ("model", "dataset", "preset", "state", "steps", "seconds", "peak", "trainable", "gain")
+    rows = [_row(language, tuned) for tuned in trainings]
+    return html.table([say(language, f"head_{name}") for name in names], rows, 5)
+
+
+def _row(language: str, tuned: Tuned) -> list[str]:
+    trained, scores = tuned.trained, tuned.scores
+    cells = [
+        training_name(language, tuned),
+        tuned.dataset_name,
+        label(language, f"preset_{tuned.preset}"),
+        say(language, f"state_{'running' if tuned.state == 'running' else 'stopped'}")
+        if not trained
+        else say(language, "state_done"),
+    ]
+    if not trained:
+        return [*cells, count(language, tuned.resumes_at), *["—"] * 4]
+    share = 100 * trained.trainable_parameters / trained.total_parameters
+    gain = "—"
+    if scores:
+        before, after = (decimal(language, scores[at]["ndcg@10"]) for at in ("before", "after"))
+        gain = f"{before} → {after}  {_interval(language, scores['difference']['ndcg@10'])}"
+    return [
+        *cells,
+        count(language, trained.steps),
+        duration(language, trained.seconds),
+        gigabytes(language, trained.peak_memory_mb),
+        say(language, "percent", share=decimal(language, share, 2)),
+        gain,
+    ]
+
+
+def curves(language: str, trainings: Sequence[Tuned]) -> tuple[Any, Any]:
+    """Loss and validation by step; None where there is nothing of the kind."""
+    histories = {tuned.id: tuned.history for tuned in trainings}
+    names = {tuned.id: training_name(language, tuned) for tuned in trainings}
+    drawn = []
+    for value, title in (("loss", "chart_loss"), ("ndcg@10", "chart_validation")):
+        rows = {
+            name: [(row["step"], row[value]) for row in history if value in row]
+            for name, history in histories.items()
+        }
+        rows = {name: points for name, points in rows.items() if points}
+        words = (say(language, title), say(language, "axis_steps"))
+        smooth = say(language, "smoothed") if value == "loss" else None
+        drawn.append(
+            figures.step_lines(rows, names, *words, SEPARATORS[language], smooth) if rows else None
+        )
+    return drawn[0], drawn[1]
+
+
+def log_tail(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-LOG_LINES:])
