@@ -23,6 +23,7 @@ SYMBOLS = {
 }
 DASHES = ("solid", "dash", "dot", "dashdot")
 SMOOTHING = 0.8
+FEW_POINTS = 20
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms
 INK = "#7d7d7d"  # axis text on both themes
 RULE = "rgba(128,128,128,.25)"
@@ -93,7 +94,9 @@ def step_lines(
             figure.add_scatter(x=steps, y=values, showlegend=False, opacity=0.35, mode="lines",
                                line={**style, "width": 1}, legendgroup=training,
                                name=names[training])  # fmt: skip
-            values, told = moving_average(values), {**told, "mode": "lines"}
+            few = len(values) < FEW_POINTS  # a line of one point would be invisible
+            told["mode"] = "lines+markers" if few else "lines"
+            values = moving_average(values)
         name = f"{names[training]} ({smoothed})" if smoothed else names[training]
         figure.add_scatter(x=steps, y=values, name=name, line=style, marker=marker, **told)
     figure.update_layout(separators=separators, showlegend=True, uirevision=title)

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from e5demo import jobs as module
 from e5demo.errors import restored
 from e5demo.jobs import Jobs, Reporter, keep_log, minding_stops
+from e5demo.training.tuned import list_tuned
 from e5demo.workspace import Workspace, read_json, remove_folder, write_json
 
 
@@ -341,3 +343,30 @@ def test_the_end_of_a_part_is_not_the_job_s(as_job, monkeypatch):
     monkeypatch.delenv("E5DEMO_JOB_PART")
     reporter.end("done")
     assert read_json(as_job / "ended.json")["state"] == "done"
+
+
+def test_a_killed_training_is_failed_within_seconds_and_goes_on_in_another_job(
+    jobs, owner, long_csv, tiny_model, monkeypatch
+):
+    monkeypatch.setenv("E5DEMO_MODEL", str(tiny_model.folder))
+    small = ["batch_size=8", "max_length=8", "max_pairs=400", "max_minutes=null"]
+    command = ["train", str(long_csv.with_name("short.csv")), "--method=lora", "--max-length=8"]
+    news_csv(long_csv.with_name("short.csv"), 600)
+    job = jobs.submit(owner, "lora", [*command, *(f"--set={one}" for one in small), "--json"])
+    experiments = Workspace(Path(owner)).experiments
+    wait_until(jobs, job.id, lambda _: len(list(experiments.glob("lora-*/history.jsonl"))) == 1)
+    (tuned,) = list_tuned(experiments)
+    assert (tuned.state, tuned.job) == ("running", job.id)
+    killed = time.monotonic()
+    os.kill(read_json(jobs.folder / job.id / "process.json")["pid"], signal.SIGKILL)
+    assert wait_until(jobs, job.id, ended, seconds=5).state == "failed"
+    assert time.monotonic() - killed < 5
+    wait_until(jobs, job.id, lambda _: tuned.state == "stopped", seconds=5)
+    job = jobs.submit(owner, "lora", ["train", f"--resume={tuned.id}", "--json"])
+    assert wait_until(jobs, job.id, ended, seconds=120).state == "done"
+    assert [one.state for one in jobs.of(owner)] == ["done", "failed"]
+    (tuned,) = list_tuned(experiments)
+    assert (tuned.state, tuned.job, tuned.trained.steps) == ("done", job.id, 50)
+    assert jobs.result(job.id)["after"] == tuned.scores["after"]
+    assert (tuned.folder / "log.txt").is_file()
+    assert not list(tuned.folder.glob("checkpoint-*"))

@@ -31,7 +31,7 @@ def create_train_tab(frame: Frame) -> None:
         cost = gr.HTML()
         measure = gr.Button(t("measure_button"), visible=False, scale=0, min_width=190)
         start = gr.Button(t("train_button"), variant="primary", scale=0, min_width=140)
-    with gr.Accordion(t("settings"), open=False):
+    with gr.Accordion(t("settings"), open=False) as fold:
         form = create_form(t)
         gr.Markdown(t("group_evaluation"), elem_classes="group")
         with gr.Row(elem_classes="settings-grid"):
@@ -100,6 +100,7 @@ def create_train_tab(frame: Frame) -> None:
             raise TooFewPairs(pairs=pairs, batch_size=recipe.batch_size)
         frame.queue(backend, recipe.method, *_command(backend, values[1], recipe, values))
         inform(say(language, "train_queued"))
+        return gr.update(open=False)  # so that the training is in sight
 
     @guarded
     def time_form(visitor: str | None, language: str, *values: Any) -> Any:
@@ -144,7 +145,7 @@ def create_train_tab(frame: Frame) -> None:
     timed = frame.job_signal.change(price, [*frame.who, method, preset], preset, **LIGHT)
     timed.then(show, asked, told, **LIGHT)
     measure.click(time_form, asked, measure, **LIGHT)
-    start.click(begin, asked, None, **LIGHT)
+    start.click(begin, asked, fold, **LIGHT)
 
 
 def _pairs(backend: Backend) -> int:

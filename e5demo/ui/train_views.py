@@ -1,6 +1,6 @@
 """What the training tab shows of trainings: cards, costs, how far one is, a table, curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from e5demo import figures
@@ -159,39 +159,38 @@ def _off(language: str, ratio: float) -> str:
 
 
 def _rate(language: str, rate: float) -> str:
-    return f"{rate:.1e}".replace(".", "," if language == "fr" else ".")
+    return f"{rate:.1e}".replace(".", "," if language == "fr" else ".") if rate else "0"
 
 
-def training_table(language: str, trainings: Sequence[Tuned]) -> str:
+def training_table(language: str, trainings: Sequence[Tuned], running: Collection[str]) -> str:
     if not trainings:
         return html.note(say(language, "train_none"), "empty")
-    names = ("model", "dataset", "preset", "state", "steps", "seconds", "peak", "trainable", "gain")
-    rows = [_row(language, tuned) for tuned in trainings]
-    return html.table([say(language, f"head_{name}") for name in names], rows, 5)
+    names = ("model", "dataset", "preset", "state", "steps", "seconds", "trainable", "gain")
+    rows = [_row(language, tuned, tuned.id in running) for tuned in trainings]
+    return html.table([say(language, f"head_{name}") for name in names], rows, 4)
 
 
-def _row(language: str, tuned: Tuned) -> list[str]:
+def _row(language: str, tuned: Tuned, running: bool) -> list[str]:
     trained, scores = tuned.trained, tuned.scores
     cells = [
         training_name(language, tuned),
         tuned.dataset_name,
         label(language, f"preset_{tuned.preset}"),
-        say(language, f"state_{'running' if tuned.state == 'running' else 'stopped'}")
+        say(language, "state_running" if running else "state_stopped")
         if not trained
         else say(language, "state_done"),
     ]
     if not trained:
-        return [*cells, count(language, tuned.resumes_at), *["—"] * 4]
+        return [*cells, count(language, tuned.resumes_at), *["—"] * 3]
     share = 100 * trained.trainable_parameters / trained.total_parameters
     gain = "—"
     if scores:
         before, after = (decimal(language, scores[at]["ndcg@10"]) for at in ("before", "after"))
-        gain = f"{before} → {after}  {_interval(language, scores['difference']['ndcg@10'])}"
+        gain = f"{before} → {after} · {_interval(language, scores['difference']['ndcg@10'])}"
     return [
         *cells,
         count(language, trained.steps),
         duration(language, trained.seconds),
-        gigabytes(language, trained.peak_memory_mb),
         say(language, "percent", share=decimal(language, share, 2)),
         gain,
     ]

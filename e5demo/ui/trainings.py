@@ -59,13 +59,15 @@ def create_trainings(frame: Frame) -> None:
         trainings = backend.all_trainings()
         tuned = next((one for one in trainings if one.id == wanted), None)
         tuned = tuned or next(iter(trainings), None)
-        listing = training_table(language, trainings)
+        jobs = frame.jobs(backend)
+        running = {one.id for one in trainings if _runs(one, jobs)}
+        listing = training_table(language, trainings, running)
         if tuned is None:
             hidden = [gr.update(visible=False)] * 3
             return (gr.update(visible=False), "", gr.update(choices=[], value=None),
                     gr.update(choices=[], value=[]), *hidden[:2], "", *hidden[:2], hidden[0], "",
                     hidden[0], listing)  # fmt: skip
-        job = _job_of(tuned, frame.jobs(backend))
+        job = _job_of(tuned, jobs)
         names = [(training_name(language, one), one.id) for one in trainings]
         kept = [other for other in others or [] if any(other == one.id for one in trainings)]
         drawn = [tuned, *(one for one in trainings if one.id in kept and one.id != tuned.id)]
@@ -82,7 +84,7 @@ def create_trainings(frame: Frame) -> None:
             gr.update(choices=[n for n in names if n[1] != tuned.id],
                       value=[o for o in kept if o != tuned.id]),
             gr.update(visible=bool(active and job and not job.stopping)),
-            gr.update(visible=not active and tuned.state != "running" and not tuned.scores),
+            gr.update(visible=not active and tuned.id not in running and not tuned.scores),
             status(language, tuned, job),
             *figures,
             gr.update(visible=bool(text)),
@@ -176,6 +178,12 @@ def _job_of(tuned: Tuned, jobs: list[Job]) -> Job | None:
     resuming = f"--resume={tuned.id}"
     waiting = (job for job in jobs if job.active and resuming in job.command)
     return next(waiting, None) or next((job for job in jobs if job.id == tuned.job), None)
+
+
+def _runs(tuned: Tuned, jobs: list[Job]) -> bool:
+    """As its job says, if it has one: a killed process may hold its lock for a moment more."""
+    job = _job_of(tuned, jobs)
+    return job.active if job else tuned.state == "running"
 
 
 def _changed() -> str:

@@ -207,18 +207,20 @@ def test_scores_are_measured_shown_and_found_again(app, visit):
     expect(rows).to_have_count(3)
 
 
+def open_fold(panel, title):
+    panel.locator(".label-wrap", has_text=title).first.click()
+
+
 @pytest.mark.timeout(1200)
 def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app, visit):
     page = visit(app)
     open_tab(page, "Entraînement")
     panel = page.get_by_role("tabpanel").filter(has_text="Préréglage")
     expect(panel.locator(".cards")).to_contain_text("≈", timeout=600_000)
-    panel.get_by_role("button", name="Réglages", exact=True).click()
+    open_fold(panel, "Réglages")
     for label, value in (("Paires par lot", "8"), ("Tokens lus par texte", "24"), ("Époques", "2")):
-        panel.get_by_label(label).first.fill(value)
-    panel.get_by_label("Minutes d’entraînement").fill("0")
-    panel.get_by_role("button", name="Réglages", exact=True).click()
-    expect(panel).to_contain_text("pour 62 pas")
+        panel.get_by_role("spinbutton", name=label).first.fill(value)
+    panel.get_by_role("spinbutton", name="Minutes d’entraînement").fill("0")
     panel.get_by_role("button", name="Affiner").click()
     expect(side(page)).to_contain_text("Affiner E5 : LoRA")
     facts = panel.locator(".facts")
@@ -239,7 +241,7 @@ def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app
     expect(panel).to_contain_text("ndcg@10 de 0,", timeout=240_000)
     expect(facts).to_contain_text("62 / 62")
     expect(panel).to_contain_text("Prévu")
-    panel.get_by_role("button", name="Nommer, exporter, supprimer").click()
+    open_fold(panel, "Nommer, exporter, supprimer")
     panel.get_by_label("Nouveau nom").fill("Mon LoRA")
     panel.get_by_role("button", name="Renommer").click()
     expect(panel.locator("tbody tr").first).to_contain_text("Mon LoRA")
