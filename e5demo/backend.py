@@ -90,6 +90,7 @@ QUICK_PAIRS = 6_000  # so many are searched for twins while a person waits: abou
 LONGEST_ID = 100  # more is no id, and no file name on some systems
 KEPT_UPLOAD_SECONDS = 24 * 3600
 KEPT_DATASETS = 4
+KEPT_RECIPES = 200  # a form writes one for each of its states
 KEPT_CORPORA = 8
 
 
@@ -488,6 +489,9 @@ class Backend:
         path = self.workspace.recipes / name
         if not path.is_file():
             write_text(path, text)
+            newest = sorted(self.workspace.recipes.glob("[!.]*"), key=lambda p: -p.stat().st_mtime)
+            for old in newest[KEPT_RECIPES:]:
+                old.unlink(missing_ok=True)
         return path
 
     def train_pairs(

@@ -603,8 +603,8 @@ def test_estimate_asks_each_preset_in_a_process_of_its_own(capsys, news, fake_en
 EXPERIMENT_MISTAKES = {
     "unknown to show": (["show", "lora-1"], "no experiment lora-1"),
     "unknown to delete": (["delete", "lora-1"], "no experiment lora-1"),
-    "nothing to show": (["show"], "no experiment"),
-    "nothing to import": (["import"], "no tuned model"),
+    "nothing to show": (["show"], "experiments show ID"),
+    "nothing to import": (["import"], "experiments import ID"),
     "no file": (["import", "none.zip"], "no file none.zip"),
     "no zip": (["import", "news.csv"], "news.csv is no tuned model"),
     "no way out": (["show", "../x"], "no experiment ../x"),

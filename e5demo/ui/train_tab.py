@@ -48,15 +48,18 @@ def create_train_tab(frame: Frame) -> None:
     def render(
         visitor: str | None, language: str, method: Method | None, preset: str | None
     ) -> Any:
-        method, preset = method or METHODS[0], preset or next(iter(PRESETS))
         methods = [(label(language, f"method_{name}"), name) for name in METHODS]
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("test", "all")]
         cards, *values = choose(visitor, language, method, preset)
-        return gr.update(choices=methods, value=method), gr.update(choices=kinds), cards, *values
+        chosen = gr.update(choices=methods, value=method or METHODS[0])
+        return chosen, gr.update(choices=kinds), cards, *values
 
-    def choose(visitor: str | None, language: str, method: Method, preset: str) -> Any:
+    def choose(
+        visitor: str | None, language: str, method: Method | None, preset: str | None
+    ) -> Any:
         """The cards, with what each costs, and the chosen preset's settings in the form."""
         backend = frame.backend(visitor)
+        method, preset = method or METHODS[0], preset or next(iter(PRESETS))
         settings = {name: make_recipe(method, name, _pairs(backend)) for name in PRESETS}
         cards = [
             (card(language, name, _estimate(backend, found, EvaluationSettings())), name)
@@ -65,9 +68,9 @@ def create_train_tab(frame: Frame) -> None:
         return gr.update(choices=cards, value=preset), *shown_values(settings[preset])
 
     @guarded
-    def price(visitor: str | None, language: str, method: Method, preset: str) -> Any:
+    def price(visitor: str | None, language: str, *chosen: Any) -> Any:
         """After a job, which may have timed what the cards say; the form stays as it was set."""
-        return choose(visitor, language, method, preset)[0]
+        return choose(visitor, language, *chosen)[0]
 
     @guarded
     def show(visitor: str | None, language: str, *values: Any) -> Any:
@@ -114,10 +117,14 @@ def create_train_tab(frame: Frame) -> None:
     def time_presets(visitor: str | None, language: str, tab: str, method: Method | None) -> Any:
         """Once for each data set and method, when the tab is opened and nothing else is at work."""
         backend = frame.backend(visitor)
-        busy = any(job.active for job in frame.jobs(backend))
+        jobs = frame.jobs(backend)
+        busy = any(job.active for job in jobs)
         if tab != "train" or not method or busy or not frame.backends.model_ready:
             return
         dataset, _ = current(backend)
+        asked = {"estimate", dataset.id, f"--method={method}"}
+        if any(asked <= set(job.command) for job in jobs):  # tried before: not again by itself
+            return
         settings = [make_recipe(method, name, _pairs(backend)) for name in PRESETS]
         timed = all(_estimate(backend, found, EvaluationSettings()) for found in settings)
         if backend.finds_twins_quickly(dataset) and not timed:
