@@ -15,9 +15,9 @@ from e5demo.jobs import Job
 from e5demo.ui.html import retriever_name
 
 # A change of `scene` (data set, split or language) redraws every tab, one of `job_signal` what a
-# finished job may have changed, one of `training_signal` what a running training has told since (or
-# that the model is ready now); `tab` is the one that is open. Polls and redraws never wait for
-# heavy work.
+# finished job (or the model, ready now) may have changed, one of `training_signal` what a running
+# training has told since; `tab` is the one that is open. Polls and redraws never wait for heavy
+# work.
 LIGHT = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 SHOWN_RETRIEVERS = 11  # the three, and four tuned models with their fusions
 SEPARATORS = {"fr": ", ", "en": ".,"}  # plotly's decimal and thousands signs

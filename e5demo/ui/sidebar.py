@@ -28,8 +28,9 @@ def create_sidebar(frame: Frame) -> gr.Timer:
         backend = frame.backend(visitor)
         jobs = frame.jobs(backend)
         active = [job for job in jobs if job.active]
-        signal = "|".join(job.id for job in jobs if not job.active)
-        training = f"{frame.backends.model_ready}|{training_signal(backend, active)}"
+        ended = (job.id for job in jobs if not job.active)
+        signal = "|".join([str(frame.backends.model_ready), *ended])
+        training = training_signal(backend, active)
         page = "".join(
             _section(say(language, f"side_{name}"), lines)
             for name, lines in (

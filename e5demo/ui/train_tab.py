@@ -28,7 +28,7 @@ def create_train_tab(frame: Frame) -> None:
     method = gr.Radio(label=t("method"), choices=[], elem_classes="methods")
     preset = gr.Radio(label=t("preset"), choices=[], elem_classes="cards")
     with gr.Row(equal_height=True):
-        cost = gr.HTML()
+        about = gr.HTML()
         measure = gr.Button(t("measure_button"), visible=False, scale=0, min_width=190)
         start = gr.Button(t("train_button"), variant="primary", scale=0, min_width=140)
     with gr.Accordion(t("settings"), open=False) as fold:
@@ -42,7 +42,7 @@ def create_train_tab(frame: Frame) -> None:
     create_trainings(frame)
 
     asked = [*frame.who, method, preset, kind, length, *form]
-    told = [cost, measure, command]
+    told = [about, measure, command]
 
     @guarded
     def render(
@@ -54,6 +54,18 @@ def create_train_tab(frame: Frame) -> None:
         chosen = gr.update(choices=methods, value=method or METHODS[0])
         return chosen, gr.update(choices=kinds), cards, *values
 
+    def estimate(
+        backend: Backend, settings: TrainingSettings, evaluation: EvaluationSettings
+    ) -> Estimate | None:
+        """None too while the model is not there yet: the form does not wait for it."""
+        dataset, choices = current(backend)
+        if not frame.backends.model_ready or not backend.finds_twins_quickly(dataset):
+            return None
+        try:
+            return backend.estimate(dataset, choices.split, settings, evaluation)
+        except E5DemoError:  # no split, or no model: said where that is asked for
+            return None
+
     def choose(
         visitor: str | None, language: str, method: Method | None, preset: str | None
     ) -> Any:
@@ -62,7 +74,7 @@ def create_train_tab(frame: Frame) -> None:
         method, preset = method or METHODS[0], preset or next(iter(PRESETS))
         settings = {name: make_recipe(method, name, _pairs(backend)) for name in PRESETS}
         cards = [
-            (card(language, name, _estimate(backend, found, EvaluationSettings())), name)
+            (card(language, name, estimate(backend, found, EvaluationSettings())), name)
             for name, found in settings.items()
         ]
         return gr.update(choices=cards, value=preset), *shown_values(settings[preset])
@@ -75,20 +87,22 @@ def create_train_tab(frame: Frame) -> None:
     @guarded
     def show(visitor: str | None, language: str, *values: Any) -> Any:
         """What the form as it stands would cost, and its command; or what is wrong with it."""
+        if not values[0]:  # before the form was first filled
+            return gr.skip()
         backend = frame.backend(visitor)
         try:
             recipe, evaluation = _asked(*values)
         except E5DemoError as error:
             problem = html.note(explain(language, error), "problem")
             return problem, gr.update(visible=False), ""
-        estimate = _estimate(backend, recipe, evaluation)
+        cost = estimate(backend, recipe, evaluation)
         arguments = _command(backend, values[1], recipe, values)
         if is_public():  # nor do visitors see the server's folders
             arguments = [part.replace(f"{backend.workspace.recipes}/", "") for part in arguments]
         line = shlex.join(["python", "-m", "e5demo", *arguments])
         return (
-            cost_note(language, estimate, recipe),
-            gr.update(visible=estimate is None),
+            cost_note(language, cost, recipe),
+            gr.update(visible=cost is None),
             html.command(say(language, "train_command"), line)
             + html.command(say(language, "train_file"), recipe.to_yaml()),
         )
@@ -126,7 +140,7 @@ def create_train_tab(frame: Frame) -> None:
         if any(asked <= set(job.command) for job in jobs):  # tried before: not again by itself
             return
         settings = [make_recipe(method, name, _pairs(backend)) for name in PRESETS]
-        timed = all(_estimate(backend, found, EvaluationSettings()) for found in settings)
+        timed = all(estimate(backend, found, EvaluationSettings()) for found in settings)
         if backend.finds_twins_quickly(dataset) and not timed:
             frame.submit(backend, method, "estimate", dataset, f"--method={method}")
 
@@ -147,7 +161,7 @@ def create_train_tab(frame: Frame) -> None:
     changes = [widget.change for widget in (kind, length, *form)]
     gr.on(changes, show, asked, told, trigger_mode="always_last", **LIGHT)
     opened = [*frame.who, frame.tab, method]
-    moments = [frame.tab.change, method.input, frame.scene.change, frame.training_signal.change]
+    moments = [frame.tab.change, method.input, frame.scene.change, frame.job_signal.change]
     gr.on(moments, time_presets, opened, None, **LIGHT)
     timed = frame.job_signal.change(price, [*frame.who, method, preset], preset, **LIGHT)
     timed.then(show, asked, told, **LIGHT)
@@ -165,18 +179,6 @@ def _pairs(backend: Backend) -> int:
         return len(backend.split_rows(dataset, choices.split, "train"))
     except E5DemoError:  # too small to split: said where that is asked for
         return int(dataset.size * shares)
-
-
-def _estimate(
-    backend: Backend, settings: TrainingSettings, evaluation: EvaluationSettings
-) -> Estimate | None:
-    dataset, choices = current(backend)
-    if not backend.finds_twins_quickly(dataset):
-        return None
-    try:
-        return backend.estimate(dataset, choices.split, settings, evaluation)
-    except E5DemoError:  # no split, or no model: said where that is asked for
-        return None
 
 
 def _asked(method: Method, preset: str, kind: str, length: int, *values: Any) -> Any:

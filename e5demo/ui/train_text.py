@@ -179,11 +179,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "cost": ("≈ {time} · {memory}", "≈ {time} · {memory}"),
     "cost_unknown": ("coût à mesurer", "cost not measured yet"),
     "estimate": (
-        "Environ {total} ici, dont {train} pour {steps} pas ({pairs} paires lues), {validate} de "
-        "validation et {evaluate} d’évaluation ; {memory} de mémoire, {disk} de disque.",
-        "About {total} here: {train} for {steps} steps ({pairs} pairs read), {validate} of "
-        "validation and {evaluate} of evaluation; {memory} of memory, {disk} of disk.",
+        "Environ {total} ici, dont {train} pour {steps} pas ({pairs} paires lues){validate} "
+        "et {evaluate} d’évaluation ; {memory} de mémoire, {disk} de disque.",
+        "About {total} here: {train} for {steps} steps ({pairs} pairs read){validate} "
+        "and {evaluate} of evaluation; {memory} of memory, {disk} of disk.",
     ),
+    "estimate_validation": (", {time} de validation", ", {time} of validation"),
     "estimate_unknown": (
         "Quelques pas chronométrés sur cette machine diront ce que cela coûte.",
         "A few steps timed on this machine will tell what it costs.",

@@ -39,6 +39,10 @@ def cost_note(language: str, estimate: Estimate | None, settings: TrainingSettin
     """The estimate of the form as it stands, taken apart."""
     if estimate is None:
         return html.note(say(language, "estimate_unknown"))
+    validate = ""
+    if estimate.validate_seconds:
+        time = duration(language, estimate.validate_seconds)
+        validate = say(language, "estimate_validation", time=time)
     return html.note(
         say(
             language,
@@ -47,7 +51,7 @@ def cost_note(language: str, estimate: Estimate | None, settings: TrainingSettin
             steps=count(language, estimate.steps),
             pairs=count(language, estimate.steps * settings.batch_size),
             train=duration(language, estimate.train_seconds),
-            validate=duration(language, estimate.validate_seconds),
+            validate=validate,
             evaluate=duration(language, estimate.evaluate_seconds),
             memory=gigabytes(language, estimate.memory_mb),
             disk=gigabytes(language, estimate.disk_mb),
