@@ -6,11 +6,13 @@ test titles are searched for, one at a time, by BM25, E5 and their fusion.
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from e5demo.backend import Backend
 from e5demo.config import SplitSettings
 from e5demo.jobs import Jobs
@@ -42,6 +44,9 @@ def main() -> None:
         if job:
             assert jobs.get(job).active, "the training ended before the searches did"
             jobs.cancel(job)
+            while jobs.get(job).active:
+                time.sleep(0.5)
+            backend.delete_training(next(t.id for t in backend.all_trainings() if t.job == job))
 
 
 def _seconds(backend: Backend, corpus, title: str, retriever: str, options) -> float:
