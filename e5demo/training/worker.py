@@ -28,7 +28,6 @@ from e5demo.training.recipe import TrainingSettings
 from e5demo.workspace import published_folder, read_json, write_json
 
 PLAN = "plan.json"
-OVERTIME = 1.1  # a busy machine may stretch the minutes asked for by so much
 CHECKPOINT_SECONDS = 120  # so much work is lost at most when the power fails
 Validator = Callable[[Any], float]  # ndcg@10 of the model on validation queries
 
@@ -305,7 +304,8 @@ def _watcher(
             if validate and step in validation_steps(steps, settings.validations):
                 self.validated(model, step)
                 progress("train", step, steps)
-            over = self.seconds > (settings.max_minutes or float("inf")) * 60 * OVERTIME
+            limit = (settings.max_minutes or float("inf")) * 60
+            over = self.seconds + (now - self.stepped) > limit  # with another step like this one
             impatient = settings.patience and self.worse >= settings.patience
             self.stopped = stop.is_set() and step < steps
             if self.stopped or over or impatient:

@@ -263,3 +263,20 @@ def test_killed_ten_times_at_any_moment_it_still_ends_complete(tiny_model, tmp_p
     assert len(killed) == len(whole) == 100
     assert killed[-1] == pytest.approx(whole[-1], rel=0.01)
     assert load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+def test_a_training_whose_steps_turn_out_slow_ends_within_its_minutes(
+    tiny_model, tmp_path, monkeypatch
+):
+    """Planned are ten steps, but each takes a second: only two fit into 2.5 seconds."""
+    recipe = make_recipe("full", "quick", **SMALL | {"epochs": 5, "max_minutes": 2.5 / 60})
+    monkeypatch.setattr(worker, "count_steps", lambda *_: 10)
+
+    def dawdle(stage, done, total):
+        if stage == "train" and done < total:
+            time.sleep(1)
+
+    trained = worker.train(PAIRS, recipe, tiny_model, tmp_path, dawdle)
+    assert trained.planned == 10
+    assert 1 <= trained.steps <= 2
+    assert trained.seconds < 4
