@@ -445,7 +445,7 @@ class Backend:
             raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
         return begin_tuned(
             self.workspace.experiments / f"{settings.method}-{secrets.token_hex(4)}",
-            settings,
+            self._fitted(dataset, split_settings, settings),
             self.engine.find_model(),
             split_settings,
             evaluation,
@@ -502,6 +502,14 @@ class Backend:
         if settings.max_pairs and settings.max_pairs < len(pairs):
             pairs = pairs.sample(settings.max_pairs, random_state=settings.seed)
         return pairs.astype({"query": "object", "passage": "object"})
+
+    def _fitted(
+        self, dataset: Dataset, split_settings: SplitSettings, settings: TrainingSettings
+    ) -> TrainingSettings:
+        """With no more validation queries than there are: their time is planned for."""
+        there = self.split(dataset, split_settings).sizes["validation"]
+        fewer = max(1, min(settings.validation_queries, there))
+        return settings.model_copy(update={"validation_queries": fewer})
 
     def _miner(
         self, pairs: pd.DataFrame, settings: TrainingSettings, progress: Progress
@@ -563,6 +571,7 @@ class Backend:
             return None
         told = read_json(path)
         timing = Timing(**told["timing"])
+        settings = self._fitted(dataset, split_settings, settings)
         pairs = len(self.train_pairs(dataset, split_settings, settings))
         corpus = self.corpus(dataset, split_settings, evaluation.corpus)
         missing = self.engine.unencoded(corpus, evaluation.max_length)

@@ -62,11 +62,10 @@ def create_sidebar(frame: Frame) -> gr.Timer:
 
 
 def training_signal(backend: Backend, active: list[Job]) -> str:
-    """Changes whenever a training that a job works on, or waits for, has something new to show."""
+    """Changes whenever a training, a job's or a command line's, has something new to show."""
     told = [f"{job.id} {job.state} {job.stage} {job.stopping}" for job in active]
-    ids = {job.id for job in active}
-    worked_on = (tuned for tuned in backend.all_trainings() if tuned.job in ids)
-    told += [f"{tuned.id} {len(tuned.history)}" for tuned in worked_on]
+    unfinished = (tuned for tuned in backend.all_trainings() if not tuned.trained)
+    told += [f"{tuned.id} {len(tuned.history)}" for tuned in unfinished]
     return "|".join(told)
 
 

@@ -104,6 +104,8 @@ def _state(language: str, tuned: Tuned, job: Job | None) -> str:
         return say(language, f"state_{job.state}")
     if tuned.trained:
         return say(language, "state_done" if tuned.scores else "state_unscored")
+    if not job and tuned.state == "running":  # from a command line
+        return say(language, "state_running")
     failed = say(language, "state_failed") if job and job.state == "failed" else None
     stopped = say(language, "state_resumable", step=count(language, tuned.resumes_at))
     return f"{failed}, {stopped}" if failed else stopped
