@@ -55,7 +55,9 @@ class Timing:
 
     def memory_mb(self, settings: TrainingSettings) -> float:
         """At the peak. Chunks of a cached loss need no more for a larger batch."""
-        texts = settings.mini_batch if settings.cached else settings.batch_size
+        texts = settings.batch_size
+        if settings.cached:
+            texts = min(texts, settings.mini_batch)
         probes = max(1.0, texts / self.probe_pairs)
         return self.model_mb + self.probe_mb * probes + OPTIMISER_BYTES * self.trainable / 1e6
 

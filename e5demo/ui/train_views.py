@@ -119,9 +119,10 @@ def _end(language: str, tuned: Tuned) -> str:
         parts.append(html.note(verdict, "summary"))
     if tuned.trained and tuned.plan:
         steps, timing = tuned.plan
-        expected = timing.train_seconds(tuned.settings, steps)
-        memory = timing.memory_mb(tuned.settings)
         trained = tuned.trained
+        share = trained.steps / steps  # less than 1 where it ended early
+        expected = timing.train_seconds(tuned.settings, steps) * share
+        memory = timing.memory_mb(tuned.settings)
         parts.append(
             html.note(
                 say(

@@ -240,7 +240,7 @@ def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app
     panel.get_by_role("button", name="Reprendre").click()
     expect(panel).to_contain_text("ndcg@10 de 0,", timeout=240_000)
     expect(facts).to_contain_text("62 / 62")
-    expect(panel).to_contain_text("Prévu")
+    expect(panel).to_contain_text("Prévu pour ces pas")
     open_fold(panel, "Nommer, exporter, supprimer")
     panel.get_by_label("Nouveau nom").fill("Mon LoRA")
     panel.get_by_role("button", name="Renommer").click()
