@@ -239,8 +239,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "interval).",
     ),
     "off": (
-        "Prévu pour ces pas {expected} et {memory} ; il a fallu {took} ({time}) et {used} ({more}).",
-        "Expected for these steps {expected} and {memory}; it took {took} ({time}) and {used} ({more}).",
+        "Prévu pour ces pas {expected} et {memory} ; il a fallu {took} ({time}) et {used} "
+        "({more}).",
+        "Expected for these steps {expected} and {memory}; it took {took} ({time}) and {used} "
+        "({more}).",
     ),
     "kept": (
         "Les poids gardés sont ceux du pas {step}, les meilleurs en validation.",
