@@ -26,7 +26,6 @@ from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
 from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
 from e5demo.errors import (
     AlreadyTrained,
-    BaseModelChanged,
     E5DemoError,
     EmptyQuery,
     FileMissing,
@@ -39,9 +38,11 @@ from e5demo.errors import (
 )
 from e5demo.evaluation.comparison import paired_difference
 from e5demo.evaluation.experiments import (
+    EVALUATION,
     Experiment,
     Measured,
     list_experiments,
+    open_experiment,
     save_experiment,
 )
 from e5demo.evaluation.metrics import average, score_run
@@ -320,9 +321,13 @@ class Backend:
 
     def training(self, experiment_id: str) -> Tuned:
         """Raises UnknownExperiment."""
+        return open_tuned(self._experiment_folder(experiment_id))
+
+    def _experiment_folder(self, experiment_id: str) -> Path:
+        """Raises UnknownExperiment for what is no id."""
         if Path(experiment_id).name != experiment_id or len(experiment_id) > LONGEST_ID:
             raise UnknownExperiment(experiment=experiment_id)
-        return open_tuned(self.workspace.experiments / experiment_id)
+        return self.workspace.experiments / experiment_id
 
     # --- search ------------------------------------------------------------------------------
 
@@ -430,6 +435,8 @@ class Backend:
         _, found = self.engine.cache.encode(encoder, "document", corpus.passages, progress)
         return len(corpus), found
 
+    # --- training ----------------------------------------------------------------------------
+
     def begin_training(
         self,
         dataset: Dataset,
@@ -465,8 +472,7 @@ class Backend:
         if tuned.trained:
             raise AlreadyTrained(experiment=tuned.id)
         base = self.engine.find_model()
-        if base.fingerprint != tuned.base["fingerprint"]:
-            raise BaseModelChanged(experiment=tuned.id, weights=tuned.base["weights"])
+        tuned.check_base(base)
         dataset, settings = self.dataset(tuned.dataset), tuned.settings
         with tuned.working():
             pairs = self.train_pairs(dataset, tuned.split, settings)
@@ -598,14 +604,11 @@ class Backend:
         return open_tuned(tuned.folder)
 
     def is_evaluation(self, experiment_id: str) -> bool:
-        return any(experiment.id == experiment_id for experiment in self.experiments())
+        return (self._experiment_folder(experiment_id) / EVALUATION).is_file()
 
     def experiment(self, experiment_id: str) -> Experiment:
         """An evaluation. Raises UnknownExperiment."""
-        for experiment in self.experiments():
-            if experiment.id == experiment_id:
-                return experiment
-        raise UnknownExperiment(experiment=experiment_id)
+        return open_experiment(self._experiment_folder(experiment_id))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """An evaluation, or a training with its evaluations. Raises UnknownExperiment."""

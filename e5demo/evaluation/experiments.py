@@ -20,6 +20,8 @@ from e5demo.workspace import (
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "ir-measures")
 
+EVALUATION = "experiment.json"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -101,14 +103,14 @@ def save_experiment(
     with published_folder(folder, replace=True) as draft:
         write_parquet(draft / "scores.parquet", scores)
         write_parquet(draft / "run.parquet", run)
-        write_json(draft / "experiment.json", record)
+        write_json(draft / EVALUATION, record)
     return open_experiment(folder)
 
 
 def open_experiment(folder: Path) -> Experiment:
     """Raises UnknownExperiment."""
     try:
-        record = read_json(folder / "experiment.json")
+        record = read_json(folder / EVALUATION)
     except FileNotFoundError as error:
         raise UnknownExperiment(experiment=folder.name) from error
     measured = record.pop("measured")
@@ -118,5 +120,5 @@ def open_experiment(folder: Path) -> Experiment:
 
 def list_experiments(experiments: Path) -> list[Experiment]:
     """Newest first."""
-    found = [open_experiment(path.parent) for path in experiments.glob("[!.]*/experiment.json")]
+    found = [open_experiment(path.parent) for path in experiments.glob(f"[!.]*/{EVALUATION}")]
     return sorted(found, key=lambda experiment: -experiment.created)

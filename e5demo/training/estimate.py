@@ -123,7 +123,7 @@ class PeakMemory:
 def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: TrainingSettings) -> Timing:
     """Forward and backward on a few pairs, the first time unmeasured; no weight is changed."""
     probe = min(PROBE_PAIRS, settings.batch_size, len(pairs))
-    columns = text_columns(pairs)
+    prompts = text_prompts(pairs)
     model_mb = psutil.Process().memory_info().rss / 1e6
     model.train()
     took = []
@@ -131,7 +131,9 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
         for number in range(1 + TIMED_PROBES):
             batch = pairs.sample(probe, random_state=number)
             began = time.perf_counter()
-            loss([_features(model, batch[name], name) for name in columns], None).backward()
+            loss(
+                [_features(model, batch[name], prompts[name]) for name in prompts], None
+            ).backward()
             took.append(time.perf_counter() - began)
     model.zero_grad(set_to_none=True)
     model.eval()
@@ -152,13 +154,13 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
     )
 
 
-def text_columns(pairs: pd.DataFrame) -> list[str]:
-    """`query`, `passage` and those of hard negatives, in the order that the loss takes them."""
-    names = pairs.columns
-    return ["query", "passage", *(name for name in names if name.startswith("negative_"))]
+def text_prompts(pairs: pd.DataFrame) -> dict[str, str]:
+    """The prompts of `query`, `passage` and hard negatives, in the order that the loss takes."""
+    negatives = (name for name in pairs.columns if name.startswith("negative_"))
+    passages = dict.fromkeys(["passage", *negatives], PROMPTS["document"])
+    return {"query": PROMPTS["query"], **passages}
 
 
-def _features(model: Any, texts: pd.Series, name: str) -> Any:
-    prompt = PROMPTS["query" if name == "query" else "document"]
+def _features(model: Any, texts: pd.Series, prompt: str) -> Any:
     features = model.preprocess([prompt + text for text in texts])
     return {k: v.to(model.device) if hasattr(v, "to") else v for k, v in features.items()}

@@ -104,9 +104,13 @@ class Tuned:
         one than the adapter was made for."""
         if self.settings.method == "full":
             return ModelSource(self.id, self.folder / "model", "tuned")
+        self.check_base(base)
+        return ModelSource(self.id, base.folder, "tuned", self.folder / "adapter")
+
+    def check_base(self, base: ModelSource) -> None:
+        """Raises BaseModelChanged where `base` is not the one that this training began from."""
         if base.fingerprint != self.base["fingerprint"]:
             raise BaseModelChanged(experiment=self.id, weights=self.base["weights"])
-        return ModelSource(self.id, base.folder, "tuned", self.folder / "adapter")
 
     def rename(self, name: str) -> None:
         """Raises BadName."""

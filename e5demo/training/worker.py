@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from e5demo.config import PROMPTS
 from e5demo.errors import TooFewPairs
 from e5demo.jobs import Progress, minding_stops, silent
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
 from e5demo.training.checkpoints import (
     BEST,
+    CHECKPOINT,
     WEIGHTS,
     History,
     checkpoint_step,
@@ -23,7 +23,7 @@ from e5demo.training.checkpoints import (
     publish_checkpoint,
     save_trained,
 )
-from e5demo.training.estimate import PeakMemory, Timing, text_columns, time_training
+from e5demo.training.estimate import PeakMemory, Timing, text_prompts, time_training
 from e5demo.training.recipe import TrainingSettings
 from e5demo.workspace import published_folder, read_json, write_json
 
@@ -163,7 +163,7 @@ def _planned_steps(
         progress("estimate", 0, 1)
         timing = time_training(model, make_loss(model, settings), pairs, settings)
         steps = count_steps(len(pairs), settings, timing)
-        write_json(plan, {"steps": steps, "timing": timing.__dict__})
+        write_json(plan, {"steps": steps, "timing": asdict(timing)})
     return read_json(plan)["steps"]
 
 
@@ -188,7 +188,7 @@ def _trainer(
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             super()._save_checkpoint(model, trial)
-            name = f"checkpoint-{self.state.global_step}"
+            name = f"{CHECKPOINT}{self.state.global_step}"
             publish_checkpoint(Path(self.args.output_dir) / name, folder)
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
@@ -198,8 +198,7 @@ def _trainer(
             load_trained(self.model, Path(checkpoint_path) / WEIGHTS)
 
     samplers = {True: BatchSamplers.NO_DUPLICATES, False: BatchSamplers.BATCH_SAMPLER}
-    columns = text_columns(pairs)
-    prompts = {name: PROMPTS["query" if name == "query" else "document"] for name in columns}
+    prompts = text_prompts(pairs)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder / ".checkpoint"),
         max_steps=steps,
@@ -224,7 +223,7 @@ def _trainer(
     return Trainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in columns}),
+        train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in prompts}),
         loss=make_loss(model, settings),
         callbacks=[watcher],
     )

@@ -40,14 +40,14 @@ def create_compare_tab(frame: Frame) -> None:
     @guarded
     def render(visitor: str | None, language: str) -> Any:
         backend = frame.backend(visitor)
-        groups = _comparable(backend)
+        groups, called = _comparable(backend), backend.names()
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("test", "all")]
         return (
             retriever_choices(language, backend),
             gr.update(choices=kinds),
             "",
-            _tables(language, groups, backend.names()),
-            gr.update(value=_chart(language, groups[0], backend.names()), visible=True)
+            _tables(language, groups, called),
+            gr.update(value=_chart(language, groups[0], called), visible=True)
             if groups
             else gr.update(visible=False),
         )

@@ -46,11 +46,10 @@ def create_trainings(frame: Frame) -> None:
     table = gr.HTML()
     upload = gr.UploadButton(t("import_training"), file_types=[".zip"], size="sm", scale=0)
 
-    curve_plots = [loss, validation]
-    shown = [stop, resume, about, *curve_plots, log_fold, log, manage, table]
     # The id stands here and not in the dropdown, which may not know a new training yet.
     selected, followed = gr.State(""), gr.State("")
-    shown = [chooser, selected, chosen, beside, *shown]
+    shown = [chooser, selected, chosen, beside, stop, resume, about]
+    shown += [loss, validation, log_fold, log, manage, table]
     asked = [*frame.who, selected, beside]
 
     @guarded

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from e5demo.training.estimate import PeakMemory, Timing, estimate, text_columns, time_training
+from e5demo.training.estimate import PeakMemory, Timing, estimate, text_prompts, time_training
 from e5demo.training.recipe import make_recipe
 from e5demo.training.worker import make_loss, prepare_model
 
@@ -100,6 +100,6 @@ def test_hard_negatives_are_timed_with_the_rest(tiny_model):
         return loss(features, labels)
 
     harder = PAIRS.assign(negative_1="la", other="x", negative_2="neige")
-    assert text_columns(harder) == ["query", "passage", "negative_1", "negative_2"]
+    assert list(text_prompts(harder)) == ["query", "passage", "negative_1", "negative_2"]
     time_training(model, watched, harder, recipe)
     assert seen == [[2, 2, 2, 2]] * 3  # one unmeasured, two timed
