@@ -133,8 +133,9 @@ def create_train_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         jobs = frame.jobs(backend)
         busy = any(job.active for job in jobs)
-        if tab != "train" or not method or busy or not frame.backends.model_ready:
+        if tab != "train" or busy or not frame.backends.model_ready:
             return
+        method = method or METHODS[0]  # the tab may be opened before its form is filled
         dataset, _ = current(backend)
         asked = {"estimate", dataset.id, f"--method={method}"}
         if any(asked <= set(job.command) for job in jobs):  # tried before: not again by itself
