@@ -3,9 +3,10 @@
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -14,12 +15,14 @@ import pandas as pd
 import xxhash
 from cachetools import LRUCache, cachedmethod
 
+from e5demo.answers import Answer, Column, Reasons, ask, hits_table, reasons, side_by_side
 from e5demo.config import (
     PROMPTS,
     CorpusKind,
     EvaluationSettings,
     SplitSettings,
 )
+from e5demo.data.browsing import Scope
 from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
 from e5demo.data.pairs import text_id
 from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
@@ -30,13 +33,17 @@ from e5demo.errors import (
     EmptyQuery,
     FileMissing,
     FolderNotWritable,
+    NoRetriever,
+    NoVotes,
     TooFewPairs,
+    TooManyRetrievers,
     TwinsWanted,
     UnknownDataset,
     UnknownExperiment,
     UnknownRetriever,
 )
 from e5demo.evaluation.comparison import paired_difference
+from e5demo.evaluation.contrasts import gold_ranks
 from e5demo.evaluation.experiments import (
     EVALUATION,
     Experiment,
@@ -47,6 +54,7 @@ from e5demo.evaluation.experiments import (
 )
 from e5demo.evaluation.metrics import average, score_run
 from e5demo.evaluation.runs import DEPTH, make_run
+from e5demo.evaluation.votes import VoteBook, triplets
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.engine import DENSE, RETRIEVERS, Engine
 from e5demo.retrieval.models import ModelSource
@@ -63,6 +71,7 @@ from e5demo.training.estimate import (
 from e5demo.training.negatives import add_negatives
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter
 from e5demo.training.recipe import TrainingSettings
+from e5demo.training.triplets import Extra, add_triplets, tidied, usable
 from e5demo.training.tuned import (
     ASKED,
     SCORES,
@@ -93,29 +102,7 @@ KEPT_UPLOAD_SECONDS = 24 * 3600
 KEPT_DATASETS = 4
 KEPT_RECIPES = 200  # a form writes one for each of its states
 KEPT_CORPORA = 8
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One passage found, with the first pair's title and other fields; None where absent."""
-
-    rank: int
-    passage_id: str
-    score: float
-    title: str
-    passage: str
-    date: str | None
-    agency: str | None
-    url: str | None
-
-
-@dataclass(frozen=True)
-class Column:
-    """One retriever's answer to one query."""
-
-    retriever: str
-    milliseconds: float
-    hits: list[Hit]
+MOST_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -125,6 +112,7 @@ class Choices:
     dataset: str
     split: SplitSettings
     max_length: int = 512
+    columns: tuple[str, ...] = ("bm25", "baseline")  # of the search
 
 
 class Backend:
@@ -144,6 +132,10 @@ class Backend:
 
     def sample(self) -> Dataset:
         """The built-in sample, shared by all workspaces."""
+        return self._sample
+
+    @cached_property
+    def _sample(self) -> Dataset:
         return import_csv(Workspace.shared().datasets, SAMPLE)
 
     def datasets(self) -> list[Dataset]:
@@ -218,7 +210,8 @@ class Backend:
             kept = read_json(self.workspace.choices)
             split = SplitSettings.checked(**kept["split"])
             length = EvaluationSettings.checked(max_length=kept["max_length"]).max_length
-            return Choices(self.dataset(kept["dataset"]).id, split, length)
+            columns = tuple(map(str, kept.get("columns", Choices.columns)))
+            return Choices(self.dataset(kept["dataset"]).id, split, length, columns)
         except (FileNotFoundError, KeyError, TypeError, ValueError, E5DemoError):
             return Choices(self.sample().id, SplitSettings())
 
@@ -227,6 +220,7 @@ class Backend:
             "dataset": choices.dataset,
             "split": choices.split.model_dump(mode="json"),
             "max_length": choices.max_length,
+            "columns": choices.columns,
         }
         write_json(self.workspace.choices, kept)
 
@@ -350,28 +344,79 @@ class Backend:
         *,
         k: int = 10,
         max_length: int = 512,
+        depth: int = 0,
+        scope: Scope | None = None,
         progress: Progress = silent,
     ) -> Column:
-        """Raises EmptyQuery, UnknownRetriever, NoWeights, NotAModel."""
+        """One retriever's first `k`, and ids down to `depth`; passages outside `scope` are no hits.
+
+        Raises EmptyQuery, UnknownRetriever, NoWeights, NotAModel.
+        """
         if not query.strip():
             raise EmptyQuery
         kind, tuned = self.find_retriever(retriever)
         found = self.engine.retriever(kind, corpus, max_length, progress, tuned)
         if kind in DENSE:
             self.engine.encoder(max_length, tuned).load()  # not a part of the time shown
-        began = time.perf_counter()
-        ranking = found.search([query.strip()], k)[0]
-        milliseconds = (time.perf_counter() - began) * 1000
-        rows = corpus.articles.iloc[ranking.positions].reset_index()
-        rows = rows.astype(object).where(rows.notna(), None)
-        hits = [
-            Hit(rank, row.passage_id, float(score), row.title, row.passage, row.date, row.agency,
-                row.url)
-            for rank, (row, score) in enumerate(
-                zip(rows.itertuples(), ranking.scores, strict=True), start=1
-            )
-        ]  # fmt: skip
-        return Column(retriever, milliseconds, hits)
+        allowed = scope.mask(corpus.articles) if scope else None
+        return ask(found, retriever, query.strip(), k, max(k, depth), allowed)
+
+    def side_by_side(
+        self, corpus: Corpus, query: str, retrievers: Sequence[str], *, k: int = 10, **options: Any
+    ) -> Answer:
+        """A column each, in this order, and how far each two agree; `options` as for `search`.
+
+        Raises NoRetriever, TooManyRetrievers, and what `search` raises.
+        """
+        names = list(dict.fromkeys(retrievers))
+        if not names:
+            raise NoRetriever
+        if len(names) > MOST_COLUMNS:
+            raise TooManyRetrievers(count=len(names), most=MOST_COLUMNS)
+        columns = [self.search(corpus, query, name, k=k, **options) for name in names]
+        return side_by_side(columns, k)
+
+    @property
+    def votes(self) -> VoteBook:
+        """The person's blind votes between retrievers."""
+        return VoteBook(self.workspace.votes)
+
+    def explain(
+        self,
+        corpus: Corpus,
+        query: str,
+        retriever: str,
+        passage_id: str,
+        *,
+        max_length: int = 512,
+        scope: Scope | None = None,
+    ) -> Reasons:
+        """Why the passage stands where it does; fusion has the reasons of both its members.
+
+        Raises UnknownRetriever, and KeyError for a passage that the corpus lacks.
+        """
+        kind, tuned = self.find_retriever(retriever)
+        found = self.engine.retriever(kind, corpus, max_length, silent, tuned)
+        encoder = self.engine.encoder(max_length, tuned) if kind in DENSE else None
+        position = int(corpus.articles.index.get_loc(passage_id))
+        allowed = scope.mask(corpus.articles) if scope else None
+        return reasons(found, encoder, query.strip(), position, allowed)
+
+    def search_all(
+        self,
+        corpus: Corpus,
+        queries: Sequence[str],
+        retriever: str,
+        *,
+        k: int = 10,
+        max_length: int = 512,
+        scope: Scope | None = None,
+    ) -> pd.DataFrame:
+        """The first k of each query in one table: see `answers.hits_table`."""
+        kind, tuned = self.find_retriever(retriever)
+        found = self.engine.retriever(kind, corpus, max_length, silent, tuned)
+        allowed = scope.mask(corpus.articles) if scope else None
+        return hits_table(found, retriever, queries, k, allowed)
 
     def gold(self, dataset: Dataset, corpus: Corpus, query: str) -> set[str]:
         """Ids of the passages that answer the query, where it is a title of the data."""
@@ -423,6 +468,50 @@ class Backend:
             cached_passages=found_passages,
         )
 
+    def measured_ranks(
+        self, dataset: Dataset, choices: Choices, kind: CorpusKind, retrievers: Sequence[str]
+    ) -> pd.DataFrame:
+        """The test queries (`query`, by query id) with each retriever's rank of the passage sought,
+        from evaluations made before: those on the ground that most of these share, the newest.
+
+        A retriever that was not evaluated there has no column; a rank beyond 100 is NaN.
+        """
+        grounds: dict[Any, dict[str, Experiment]] = {}
+        for experiment in self.experiments():
+            if self._answers_to(experiment, dataset, choices, kind, retrievers):
+                found = grounds.setdefault(experiment.measured.ground, {})
+                found.setdefault(experiment.measured.retriever, experiment)
+        if not grounds:
+            return pd.DataFrame({"query": []})
+        chosen = max(grounds.values(), key=len)
+        corpus = self.corpus(dataset, choices.split, kind)
+        parts = self.split(dataset, choices.split).parts
+        queries = make_queries(dataset.pairs, parts, corpus)
+        ranks = pd.DataFrame({"query": queries.texts}).rename_axis("query_id")
+        for name in retrievers:
+            if name in chosen:
+                ranks[name] = gold_ranks(chosen[name].run, queries.qrels)
+        asked = next(iter(chosen.values())).scores.index  # a sample of the queries, perhaps
+        return ranks.loc[ranks.index.isin(asked)]
+
+    def _answers_to(
+        self,
+        experiment: Experiment,
+        dataset: Dataset,
+        choices: Choices,
+        kind: CorpusKind,
+        retrievers: Sequence[str],
+    ) -> bool:
+        """Is it of one of these retrievers, on what is searched now?"""
+        measured = experiment.measured
+        return (
+            measured.retriever in retrievers
+            and measured.data == dataset.fingerprint
+            and measured.corpus_kind == kind
+            and measured.split == choices.split.model_dump(mode="json")
+            and measured.max_length in (None, choices.max_length)
+        )
+
     def encode(
         self,
         corpus: Corpus,
@@ -445,23 +534,33 @@ class Backend:
         preset: str,
         evaluation: EvaluationSettings,
         job: str | None = None,
+        extra: pd.DataFrame | None = None,
     ) -> Tuned:
-        """Write down a training that `go_on_training` does. Raises TooFewPairs, EmptySplit."""
+        """Write down a training that `go_on_training` does, on `extra` triplets too: those that
+        don't give validation or test away. Each pair then gets a hard negative, as a triplet has.
+
+        Raises TooFewPairs, EmptySplit.
+        """
         pairs = self.train_pairs(dataset, split_settings, settings)
-        if len(pairs) < settings.batch_size:
-            raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
+        used, counts = self._usable(dataset, split_settings, extra)
+        if len(pairs) + counts.used < settings.batch_size:
+            raise TooFewPairs(pairs=len(pairs) + counts.used, batch_size=settings.batch_size)
+        if counts.used and not settings.hard_negatives:
+            settings = settings.model_copy(update={"hard_negatives": 1})
         return begin_tuned(
             self.workspace.experiments / f"{settings.method}-{secrets.token_hex(4)}",
             self._fitted(dataset, split_settings, settings),
             self.engine.find_model(),
             split_settings,
             evaluation,
+            used,
             preset=preset,
             dataset=dataset.id,
             dataset_name=dataset.name,
             data=dataset.fingerprint,
             pairs=len(pairs),
             job=job,
+            extra=asdict(counts),
         )
 
     def go_on_training(self, tuned: Tuned, progress: Progress = silent) -> Tuned:
@@ -479,6 +578,8 @@ class Backend:
             if settings.hard_negatives:
                 miner = self._miner(pairs, settings, progress)
                 pairs = add_negatives(pairs, miner, settings, progress)
+            if tuned.extra.used:
+                pairs = add_triplets(pairs, tuned.triplets)
             validate = None
             if settings.validations:
                 parts = self.split(dataset, tuned.split).parts
@@ -487,6 +588,18 @@ class Backend:
             tuned = end_tuned(tuned, trained)
             forget_checkpoints(tuned.folder)
         return tuned
+
+    def keep_votes(self) -> Path:
+        """The triplets of the person's votes as a file of their own, which a command can name.
+
+        Raises NoVotes where no vote gives one.
+        """
+        found = triplets(self.votes.votes())
+        if found.empty:
+            raise NoVotes
+        path = self.workspace.recipes / "votes.csv"
+        write_csv(path, found)
+        return path
 
     def keep_recipe(self, settings: TrainingSettings) -> Path:
         """The settings as a YAML file of their own, which a command can name."""
@@ -516,6 +629,16 @@ class Backend:
         there = self.split(dataset, split_settings).sizes["validation"]
         fewer = max(1, min(settings.validation_queries, there))
         return settings.model_copy(update={"validation_queries": fewer})
+
+    def _usable(
+        self, dataset: Dataset, split_settings: SplitSettings, extra: pd.DataFrame | None
+    ) -> tuple[pd.DataFrame | None, Extra]:
+        """The triplets to train on, None where there is none, and their count."""
+        if extra is None:
+            return None, Extra()
+        given = tidied(extra)
+        used = usable(given, dataset.twins(), self.split(dataset, split_settings).parts)
+        return used if len(used) else None, Extra(len(used), len(given) - len(used))
 
     def _miner(
         self, pairs: pd.DataFrame, settings: TrainingSettings, progress: Progress

@@ -24,6 +24,7 @@ class Backends:
 
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine or Engine(embeddings())
+        self.shared = Backend(Workspace.shared(), self.engine)  # the sample alone, nobody's own
         self.jobs = Jobs()
         self.model: ModelSource | None = None
         self.model_problem: E5DemoError | None = None
@@ -51,7 +52,7 @@ class Backends:
             encoder = self.engine.encoder(length)
             self.model = encoder.source
             encoder.load()
-            backend = Backend(Workspace.shared(), self.engine)
+            backend = self.shared
             everything = backend.corpus(backend.sample(), SplitSettings(), "all")
             self.engine.retriever("baseline", everything, length)
         except E5DemoError as error:

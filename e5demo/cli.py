@@ -35,7 +35,6 @@ from e5demo.training.recipe import PRESETS, TrainingSettings, make_recipe
 OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_PRESET = "quick"
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")
-HIT_FIELDS = ("rank", "passage_id", "score", "title", "passage")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,25 +112,23 @@ def evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 
 
 def search(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    from e5demo.answers import as_json
+    from e5demo.data.browsing import Scope
+
     settings = EvaluationSettings.checked(corpus=options.corpus, max_length=options.max_length)
     backend = _backend()
     dataset = backend.resolve(options.csv, **_read_as(options))
     corpus = backend.corpus(dataset, _split_settings(options), settings.corpus)
-    columns = []
-    for retriever in options.retriever:
-        column = asdict(
-            backend.search(
-                corpus,
-                options.query,
-                retriever,
-                k=options.k,
-                max_length=settings.max_length,
-                progress=progress,
-            )
-        )
-        column["hits"] = [{name: hit[name] for name in HIT_FIELDS} for hit in column["hits"]]
-        columns.append(column)
-    return {"columns": columns}
+    found = backend.side_by_side(
+        corpus,
+        options.query,
+        options.retriever,
+        k=options.k,
+        max_length=settings.max_length,
+        scope=Scope.checked(options.agency, options.since, options.until),
+        progress=progress,
+    )
+    return as_json(found)
 
 
 def encode(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -161,6 +158,7 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     return {
         "experiment": tuned.id,
         "method": tuned.settings.method,
+        "extra": asdict(tuned.extra),
         "steps": trained.steps,
         "trainable_parameters": trained.trainable_parameters,
         "total_parameters": trained.total_parameters,
@@ -259,18 +257,29 @@ def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
 
 def _begun(backend: Any, options: argparse.Namespace) -> Any:
     """A new training, refused before anything starts where something is wrong with it."""
+    from e5demo.training.triplets import read_triplets
+
     if not options.csv or not options.method:
         raise NoMethod
+    extra = read_triplets(Path(options.extra)) if options.extra else None
     dataset, split, recipe, evaluation = _training_asked(backend, options)
-    return backend.begin_training(
-        dataset, split, recipe, options.preset or DEFAULT_PRESET, evaluation, job_id()
-    )
+    preset = options.preset or DEFAULT_PRESET
+    tuned = backend.begin_training(dataset, split, recipe, preset, evaluation, job_id(), extra)
+    if extra is not None:
+        print(
+            f"Extra triplets: {tuned.extra.used} used; left out, as validation or test hold "
+            f"their texts: {tuned.extra.left_out}",
+            file=sys.stderr,
+        )
+    if tuned.settings.hard_negatives > recipe.hard_negatives:
+        print("Each pair gets a hard negative too: hard_negatives=1", file=sys.stderr)
+    return tuned
 
 
 def _resumed(backend: Any, options: argparse.Namespace) -> Any:
     given = {
         name: getattr(options, name.strip("-").replace("-", "_"))
-        for name in ("--method", "--preset", "--config", "--set", "--max-minutes")
+        for name in ("--method", "--preset", "--config", "--set", "--max-minutes", "--extra")
     }
     named = [name for name, value in given.items() if value]
     if options.csv and backend.resolve(options.csv).id != backend.training(options.resume).dataset:
@@ -446,6 +455,11 @@ def _parser() -> Parser:
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")
     added.add_argument("--k", type=_positive, default=10)
+    added.add_argument(
+        "--agency", action="append", default=[], help="its articles alone; may be repeated"
+    )
+    added.add_argument("--since", default="", metavar="DAY", help="YYYY, YYYY-MM or YYYY-MM-DD")
+    added.add_argument("--until", default="", metavar="DAY")
     added = command("encode", encode, "encode the articles ahead of searches", data, texts)
     added.add_argument("--retriever", default="baseline", help="baseline or a tuned model's id")
     recipe = Parser(add_help=False)
@@ -456,6 +470,11 @@ def _parser() -> Parser:
     recipe.add_argument("--max-minutes", type=float, metavar="N", help="of training")
     added = command("train", train, "tune E5 on the train split", optional, texts, recipe)
     added.add_argument("--resume", metavar="ID", help="go on with a training that was stopped")
+    added.add_argument(
+        "--extra", metavar="FILE",
+        help="a CSV of triplets (query, positive, negative) to train on too; each pair then gets "
+        "a hard negative",
+    )  # fmt: skip
     command("estimate", estimate, "what a training will cost here", data, texts, recipe)
     added = command("experiments", experiments, "list, show, delete, export, ... what was made")
     added.add_argument(

@@ -145,6 +145,26 @@ class NoRetriever(E5DemoError):
     sentence = "No retriever is chosen: tick one at least."
 
 
+class TooManyQueries(E5DemoError):
+    sentence = "{count} queries are too many at once: take {most} at most."
+
+
+class NotText(E5DemoError):
+    sentence = "{name} is not text in UTF-8: save it so, one query a line."
+
+
+class NoVotes(E5DemoError):
+    sentence = "There is no vote yet: vote first, then export."
+
+
+class OneRetriever(E5DemoError):
+    sentence = "Choose two retrievers above: the first two are compared."
+
+
+class TooManyRetrievers(E5DemoError):
+    sentence = "{count} retrievers are too many beside each other: choose {most} at most."
+
+
 class FolderNotWritable(E5DemoError):
     sentence = "{folder} cannot be written ({reason}): choose another folder."
 
@@ -198,6 +218,20 @@ class ResumeAlone(E5DemoError):
     sentence = (
         "--resume {experiment} goes on with the settings and the data that it began with: "
         "leave out {options}."
+    )
+
+
+class NotTriplets(E5DemoError):
+    sentence = (
+        "{name} is no file of triplets, as it has no column {missing}: "
+        "give a CSV with the columns query, positive and negative."
+    )
+
+
+class NoTriplets(E5DemoError):
+    sentence = (
+        "{name} holds no triplet: fill query, positive and negative in one row at least, "
+        "with two different passages."
     )
 
 

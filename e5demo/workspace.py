@@ -21,6 +21,7 @@ APP = "e5demo"
 WORKSPACE_FOLDER = "E5DEMO_WORKSPACE"  # tells a job whose folder it works in
 KEPT_SECONDS = 24 * 3600
 VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula may begin with
 
 
 def home() -> Path:
@@ -104,6 +105,11 @@ class Workspace:
         return self.root / "recipes"
 
     @property
+    def votes(self) -> Path:
+        """Blind votes between retrievers, a line each."""
+        return self.root / "votes.jsonl"
+
+    @property
     def choices(self) -> Path:
         """What the person chose last: data set, split, length."""
         return self.root / "choices.json"
@@ -160,6 +166,22 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     with draft_file(path) as file:
         frame.to_csv(file, index=False)
+
+
+def write_spreadsheet(path: Path, frame: pd.DataFrame) -> None:
+    """A CSV for a person's spreadsheet, which runs no formula that a text may look like.
+
+    It begins with a byte order mark: without one Excel takes UTF-8 for another encoding.
+    """
+    safe = frame.map(safe_cell).rename(columns=safe_cell)
+    with draft_file(path) as file:
+        safe.to_csv(file, index=False, encoding="utf-8-sig")
+
+
+def safe_cell(value: Any) -> Any:
+    """An apostrophe before text that a spreadsheet would take for a formula (OWASP, 'CSV
+    Injection'); any other value, a negative number too, as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -23,10 +23,12 @@ from e5demo.errors import (
     UnknownRetriever,
 )
 from e5demo.evaluation.comparison import paired_difference
+from e5demo.evaluation.votes import Side, Vote
 from e5demo.retrieval.engine import Engine
 from e5demo.training.checkpoints import BEST
 from e5demo.training.estimate import Timing
-from e5demo.training.recipe import make_recipe
+from e5demo.training.recipe import TrainingSettings, make_recipe
+from e5demo.training.triplets import Extra
 from e5demo.workspace import Workspace, timings, write_json
 
 SPLIT = SplitSettings()
@@ -225,6 +227,15 @@ def test_search_refuses_what_it_cannot_do(backend, dataset):
     assert backend.search(corpus, "introuvable", "bm25").hits == []
 
 
+def test_votes_are_the_workspace_s_own(backend, tmp_path):
+    side = Side("bm25", ("p1",), "Un article")
+    vote = Vote("neige", side, replace(side, retriever="baseline"), "tie", "d", "all", 512, 10, 1.0)
+    backend.votes.add(vote)
+    assert backend.votes.votes() == [vote]
+    assert backend.votes.path == tmp_path / "mine" / "votes.jsonl"
+    assert Backend(Workspace(tmp_path / "other"), backend.engine).votes.votes() == []
+
+
 def test_gold_is_every_article_of_a_title(backend, dataset):
     corpus = backend.corpus(dataset, SPLIT, "all")
     ids = dataset.pairs["passage_id"]
@@ -348,9 +359,12 @@ SHORT = EvaluationSettings(max_length=16)
 QUICK = {"batch_size": 4, "max_length": 16, "max_minutes": None, "learning_rate": 0.01}
 
 
-def begin(backend, dataset, method="full", preset="quick", evaluation=SHORT, job=None, **changes):
+def begin(
+    backend, dataset, method="full", preset="quick", evaluation=SHORT, job=None, extra=None,
+    **changes,
+):  # fmt: skip
     recipe = make_recipe(method, preset, **QUICK | changes)
-    return backend.begin_training(dataset, SPLIT, recipe, preset, evaluation, job)
+    return backend.begin_training(dataset, SPLIT, recipe, preset, evaluation, job, extra)
 
 
 @pytest.fixture
@@ -407,6 +421,71 @@ def test_max_pairs_are_drawn_of_train_by_the_seed(backend, dataset):
     assert set(few) < set(train) == set(backend.split_rows(dataset, SPLIT, "train")["row"])
     assert drawn(max_pairs=10) == few != drawn(max_pairs=10, seed=1)
     assert drawn(max_pairs=1000) == train
+
+
+OTHERS = ("Un article pour", "Un article contre")
+
+
+def triplets(*rows):
+    return pd.DataFrame(rows, columns=["query", "positive", "negative"])
+
+
+def test_a_triplet_that_gives_validation_or_test_away_is_left_out_and_counted(backend, dataset):
+    train, validation, test = (
+        backend.split_rows(dataset, SPLIT, part).iloc[0] for part in ("train", "validation", "test")
+    )
+    fine = [(train["query"], train["passage"], "Un article contre"), ("Une question", *OTHERS)]
+    leaking = [
+        (test["query"], *OTHERS),
+        (validation["query"].upper(), *OTHERS),
+        ("Une question", test["passage"], "Un article contre"),
+        ("Une question", train["passage"], validation["passage"]),
+    ]
+    given = triplets(leaking[0], fine[0], *leaking[1:], fine[1], fine[1], ("", *OTHERS))
+    tuned = begin(backend, dataset, extra=given)
+    assert tuned.extra == Extra(used=2, left_out=4)
+    assert tuned.triplets.to_numpy().tolist() == [list(row) for row in fine]
+    assert backend.training(tuned.id).extra == tuned.extra
+    assert tuned.pairs == backend.split(dataset, SPLIT).sizes["train"]
+    assert tuned.settings.hard_negatives == 1  # `quick` has none
+    assert TrainingSettings.from_yaml(tuned.folder / "recipe.yaml") == tuned.settings
+    assert begin(backend, dataset, extra=given, hard_negatives=3).settings.hard_negatives == 3
+
+    none = begin(backend, dataset, extra=triplets(*leaking))
+    assert (none.extra, none.settings.hard_negatives) == (Extra(0, 4), 0)
+    assert not (none.folder / "extra.parquet").exists()
+    assert begin(backend, dataset).extra == Extra(0, 0)
+
+
+def test_triplets_fill_a_batch_too(backend, dataset):
+    train = backend.split(dataset, SPLIT).sizes["train"]
+    two = triplets(("Une question", *OTHERS), ("Une autre", *OTHERS))
+    assert begin(backend, dataset, extra=two, batch_size=train + 2).extra.used == 2
+    with pytest.raises(TooFewPairs, match=f"{train + 2} train pairs .* of {train + 3}"):
+        begin(backend, dataset, extra=two, batch_size=train + 3)
+
+
+def test_who_resumes_trains_on_the_same_triplets(backend, dataset, monkeypatch):
+    seen = []
+
+    def train(pairs, *_):
+        seen.append(pairs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("e5demo.backend.train", train)
+    given = triplets(("Une question", *OTHERS), ("Une autre", *OTHERS))
+    begun = begin(backend, dataset, extra=given, hard_negatives=2)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            backend.go_on_training(backend.training(begun.id))
+    first, again = seen
+    pd.testing.assert_frame_equal(first, again)
+    assert list(first) == ["query", "passage", "negative_1", "negative_2"]
+    pairs = backend.split_rows(dataset, SPLIT, "train")
+    assert first["query"].tolist() == [*pairs["query"], "Une question", "Une autre"]
+    assert first[-2:].to_numpy()[:, 1:].tolist() == [[*OTHERS, OTHERS[1]]] * 2
+    mined = set(first[:-2].filter(like="negative_").to_numpy().ravel())
+    assert mined <= set(pairs["passage"])  # BM25 ranks the train split's passages alone
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

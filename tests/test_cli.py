@@ -68,9 +68,19 @@ HIT = exactly(
     score={"type": "number"},
     title=TEXT,
     passage=TEXT,
+    margin={"type": ["number", "null"], "minimum": 0},
+    **{name: {"type": ["string", "null"]} for name in ("date", "agency", "url")},
 )
-COLUMN = exactly(retriever=TEXT, milliseconds=SECONDS, hits={"type": "array", "items": HIT})
-SEARCH = exactly(columns={"type": "array", "items": COLUMN})
+MILLISECONDS = ("milliseconds", "encode_milliseconds", "search_milliseconds")
+COLUMN = exactly(
+    retriever=TEXT,
+    **dict.fromkeys(MILLISECONDS, SECONDS),
+    hits={"type": "array", "items": HIT},
+)
+AGREEMENT = exactly(left=TEXT, right=TEXT, overlap=SHARE, rbo=SHARE)
+SEARCH = exactly(
+    columns={"type": "array", "items": COLUMN}, agreement={"type": "array", "items": AGREEMENT}
+)
 
 
 def write_news(path: Path, rows: int = 30) -> Path:
@@ -155,6 +165,9 @@ def test_search_has_a_column_per_retriever_in_the_order_asked(capsys, news, fake
     assert [len(column["hits"]) for column in told["columns"]] == [3, 1, 3]
     (hit,) = told["columns"][1]["hits"]
     assert (hit["rank"], hit["title"]) == (1, "Un titre numéro zyx7")
+    pairs = [(one["left"], one["right"]) for one in told["agreement"]]
+    assert pairs == [("fusion", "bm25"), ("fusion", "baseline"), ("bm25", "baseline")]
+    assert told["agreement"][0]["overlap"] == pytest.approx(1 / 3)
 
 
 def test_encode_ahead_leaves_nothing_to_encode(capsys, news, fake_engine):
@@ -339,6 +352,7 @@ DIFFERENCE = exactly(mean=NUMBER, low=NUMBER, high=NUMBER)
 TRAINED = exactly(
     experiment=ID,
     method=METHOD,
+    extra=exactly(used=COUNT, left_out=COUNT),
     steps={"type": "integer", "minimum": 1},
     trainable_parameters=COUNT,
     total_parameters=COUNT,
@@ -495,6 +509,50 @@ def test_a_training_whose_last_evaluation_failed_is_resumed_for_that(
     assert answer(capsys, "experiments", "show", row["experiment"])["scores"]["after"]
 
 
+def write_triplets(path, *rows):
+    lines = [",".join(f'"{text}"' for text in row) for row in rows]
+    path.write_text("\n".join(["query,positive,negative", *lines]) + "\n", "utf-8")
+    return path
+
+
+def test_extra_triplets_are_trained_on_but_for_the_test_s(
+    capsys, news, tiny, without_child, tmp_path
+):
+    backend = cli._backend()
+    dataset = backend.resolve(str(news))
+    train, test = (backend.split_rows(dataset, SplitSettings(), part) for part in ("train", "test"))
+    rows = [(f"Une question {i}", f"Un article pour {i}", f"Un contre {i}") for i in range(4)]
+    extra = write_triplets(tmp_path / "votes.csv", *rows, (test["query"].iloc[0], "pour", "contre"))
+    options = ["train", news, "--method", "lora", "--extra", extra, *SMALL, *SHORT]
+    assert main([*map(str, options), "--json"]) == 0
+    told = capsys.readouterr()
+    answered = valid(json.loads(told.out), TRAINED)
+    assert answered["extra"] == {"used": 4, "left_out": 1}
+    assert answered["steps"] == (len(train) + 4) // 4  # in batches of four
+    assert told.err.splitlines()[:3] == [
+        "Extra triplets: 4 used; left out, as validation or test hold their texts: 1",
+        "Each pair gets a hard negative too: hard_negatives=1",
+        f"Experiment {answered['experiment']}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("none.csv", "no file none.csv"), ("news.csv", "no column query, positive, negative"),
+     ("empty.csv", "empty.csv holds no triplet")],
+)  # fmt: skip
+def test_what_holds_no_triplets_begins_no_training(capsys, news, fake_engine, monkeypatch, name,
+                                                   words):  # fmt: skip
+    monkeypatch.chdir(news.parent)
+    write_triplets(news.parent / "empty.csv", ("q", "", "n"))
+    assert main(["train", news.name, "--method", "lora", "--extra", name, "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert words in told.err
+    assert answer(capsys, "experiments", "list")["trainings"] == []
+
+
 @pytest.fixture
 def unfinished(news, fake_engine):
     """A training that was asked for and never started."""
@@ -513,6 +571,7 @@ def unfinished(news, fake_engine):
         (["--method", "lora"], "--method"),
         (["--set", "epochs=2"], "--set"),
         (["--config", "x.yaml", "--max-minutes", "3"], "--config, --max-minutes"),
+        (["--extra", "x.csv"], "--extra"),
     ],
 )
 def test_who_resumes_may_change_nothing(capsys, unfinished, options, named):

@@ -18,6 +18,7 @@ ORDER = [
     ("training",),
     ("figures",),
     ("report",),
+    ("answers",),
     ("backend",),
     ("backends",),
     ("cli", "ui"),

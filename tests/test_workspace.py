@@ -1,7 +1,9 @@
+import csv
 import json
 import multiprocessing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from e5demo.workspace import (
@@ -15,7 +17,9 @@ from e5demo.workspace import (
     published_folder,
     read_json,
     remove_folder,
+    safe_cell,
     write_json,
+    write_spreadsheet,
 )
 
 
@@ -81,6 +85,36 @@ def test_json_keeps_accents_and_makes_its_folder(tmp_path):
     write_json(path, {"titre": "été"})
     assert read_json(path) == {"titre": "été"}
     assert "été" in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "- Le ministre"],
+)
+def test_what_looks_like_a_formula_is_text_in_a_spreadsheet(text):
+    assert safe_cell(text) == f"'{text}"
+    assert safe_cell(safe_cell(text)) == safe_cell(text)
+
+
+@pytest.mark.parametrize("value", ["", "a=1", " -1", "«", "’", -1.5, 3, None])
+def test_what_is_no_formula_stays(value):
+    assert safe_cell(value) == value
+
+
+def test_a_spreadsheet_has_safe_texts_plain_numbers_and_accents(tmp_path):
+    path = tmp_path / "neuf" / "x.csv"
+    frame = pd.DataFrame({"=titre": ["été", "-x", None, '"a"\n=b'], "note": [-0.5, 1, 2, None]})
+    before = frame.copy()
+    write_spreadsheet(path, frame)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf'=titre,note\n")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["'=titre", "note"], ["été", "-0.5"], ["'-x", "1.0"], ["", "2.0"], ['"a"\n=b', ""]
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(frame, before)
+    write_spreadsheet(path, frame[:0])
+    assert path.read_text("utf-8-sig") == "'=titre,note\n"
 
 
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])

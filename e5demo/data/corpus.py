@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ class Corpus:
 
     articles: pd.DataFrame
 
-    @property
+    @cached_property
     def ids(self) -> np.ndarray:
         return self.articles.index.to_numpy()
 
@@ -30,7 +31,13 @@ class Corpus:
     def passages(self) -> list[str]:
         return self.articles["passage"].tolist()
 
-    @property
+    @cached_property
+    def fields(self) -> dict[str, np.ndarray]:
+        """The columns of `articles` as arrays of objects; None where a value is missing."""
+        plain = self.articles.astype(object).where(self.articles.notna(), None)
+        return {str(name): plain[name].to_numpy() for name in plain}
+
+    @cached_property
     def fingerprint(self) -> str:
         """Ids are content hashes, so the ids are the content."""
         return xxhash.xxh3_64_hexdigest("\n".join(self.articles.index).encode())

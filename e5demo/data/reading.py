@@ -98,9 +98,12 @@ def read_table(
 
 
 def preview(
-    path: Path, *, delimiter: str | None = None, encoding: str | None = None, rows: int = 5
+    path: Path, *, delimiter: str | None = None, encoding: str | None = None, rows: int | None = 5
 ) -> tuple[CsvFormat, pd.DataFrame]:
-    """The first rows as they would be read, whatever the columns are called. Raises as above."""
+    """The first rows, or all, as they would be read, whatever the columns are called.
+
+    Raises as above.
+    """
     found = sniff(path, delimiter=delimiter, encoding=encoding)
     return found, _parse(path, found, rows)[0]
 

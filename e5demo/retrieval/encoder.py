@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -26,6 +27,18 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """float32 of shape (len(texts), dimensions), rows of length 1."""
         ...
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text's token vectors, float32 of shape (tokens, dimensions), and the tokens' places.
+
+    A place is (start, end) in the text without its prompt, and may begin with a blank; the
+    prompt's tokens and the marks of begin and end have none, which is (0, 0).
+    """
+
+    vectors: np.ndarray
+    offsets: list[tuple[int, int]]
 
 
 class E5Encoder:
@@ -65,6 +78,35 @@ class E5Encoder:
                 show_progress_bar=False,
             )
         return np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(texts), -1)
+
+    def token_vectors(self, text: str, role: Role) -> Tokens:
+        """The vectors of which `encode` makes the text's own, before any pooling."""
+        with self._lock:
+            encode = self.model.encode_query if role == "query" else self.model.encode_document
+            places = {"text": {"return_offsets_mapping": True}}
+            (found,) = encode(
+                [text], output_value=None, processing_kwargs=places, show_progress_bar=False
+            )
+        ends = found["offset_mapping"].cpu().numpy() - len(PROMPTS[role])
+        return Tokens(
+            found["token_embeddings"].float().cpu().numpy(),
+            [(start, end) for start, end in ends.clip(min=0).tolist()],
+        )
+
+    def averages_tokens(self) -> bool:
+        """Whether a text's vector is the mean of its tokens' vectors, prompt and all."""
+        from sentence_transformers.sentence_transformer.modules import (
+            Normalize,
+            Pooling,
+            Transformer,
+        )
+
+        with self._lock:
+            modules = list(self.model)
+        kinds = [type(module) for module in modules]
+        if kinds[:2] != [Transformer, Pooling] or not {*kinds[2:]} <= {Normalize}:
+            return False
+        return modules[1].pooling_mode == "mean" and modules[1].include_prompt
 
 
 def slices_by_length(texts: Sequence[str], size: int = SLICE) -> Iterator[np.ndarray]:

@@ -72,6 +72,8 @@ class Engine:
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None
     ) -> list[str]:
         """The corpus's passages that are in no cache yet."""
+        if (corpus.fingerprint, max_length, tuned) in self._denses:
+            return []
         encoder = self.encoder(max_length, tuned)
         return self.cache.missing(encoder, "document", corpus.passages)
 

@@ -24,9 +24,16 @@ class FusionRetriever:
         for member in self.members:
             member.prepare(queries, progress)
 
-    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
-        depth = max(k, DEPTH)
-        rankings = [member.search(queries, depth) for member in self.members]
+    def encode(self, queries: Sequence[str]) -> None:
+        for member in self.members:
+            member.encode(queries)
+
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> list[Ranking]:
+        """At most as many hits as the members' first 100 hold, whatever `k`: the order of the
+        first must not depend on how many are asked for."""
+        rankings = [member.search(queries, DEPTH, allowed) for member in self.members]
         return [fuse(of_query, k) for of_query in zip(*rankings, strict=True)]
 
 

@@ -33,15 +33,20 @@ class BM25Retriever:
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
         """Nothing: splitting queries into terms takes no time."""
 
-    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
-        return [self._rank(terms, k) for terms in tokenise(queries, ids=False)]
+    def encode(self, queries: Sequence[str]) -> None:
+        """Nothing either."""
 
-    def _rank(self, terms: list[str], k: int) -> Ranking:
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> list[Ranking]:
+        return [self._rank(terms, k, allowed) for terms in tokenise(queries, ids=False)]
+
+    def _rank(self, terms: list[str], k: int, allowed: np.ndarray | None) -> Ranking:
         known = [term for term in terms if term in self.vocabulary]
         if not known:
             return Ranking(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         scores = self.index.get_scores(known)
-        matching = np.flatnonzero(scores > 0)
+        matching = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
         return top(scores[matching], k, matching)
 
 
@@ -49,11 +54,12 @@ def tokenise(texts: Sequence[str], *, ids: bool = True) -> Any:
     """Lower case, words of two letters or more, no stop words, French stems without accents."""
     whole = [unicodedata.normalize("NFC", text) for text in texts]  # else 'é' may be two, split
     return bm25s.tokenize(
-        whole, stopwords=STOPWORDS, stemmer=_stems, return_ids=ids, show_progress=False
+        whole, stopwords=STOPWORDS, stemmer=stems, return_ids=ids, show_progress=False
     )
 
 
-def _stems(words: Sequence[str]) -> list[str]:
+def stems(words: Sequence[str]) -> list[str]:
+    """Lower-case words' French stems without accents: what BM25 takes for the same word."""
     # Accents fall after stemming, which needs them: who types 'election' means 'élection'.
     return [_unaccented(stem) for stem in _stemmer().stemWords(list(words))]
 

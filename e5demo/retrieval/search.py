@@ -27,11 +27,22 @@ class Retriever(Protocol):
     corpus: Corpus
 
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
-        """Do ahead what `search` needs for these queries (encode them, say)."""
+        """Do ahead what `search` needs for these queries (encode them, say), and keep it on disk:
+        they will be asked again."""
         ...
 
-    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
-        """A ranking of at most `k` hits for each query."""
+    def encode(self, queries: Sequence[str]) -> None:
+        """The same in memory alone, for queries that a person types; the last ones are kept."""
+        ...
+
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> list[Ranking]:
+        """A ranking of at most `k` hits for each query.
+
+        `allowed`, a bool for each passage, says which may be hits; statistics of the corpus stay
+        those of all passages.
+        """
         ...
 
 

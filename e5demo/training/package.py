@@ -46,7 +46,8 @@ UNREADABLE = (
 def export_tuned(tuned: Tuned, path: Path) -> Path:
     """Weights (merged ones too, where they were made), settings, scores, history and a model card.
 
-    Nothing pickled is in it. The file appears complete or not at all.
+    Nothing pickled is in it, and no text that was trained on. The file appears complete or not at
+    all.
     """
     with draft_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, True, 1) as out:
         out.writestr(f"{tuned.id}/{CARD}", model_card(tuned))
@@ -112,8 +113,8 @@ def model_card(tuned: Tuned) -> str:
         "",
         f"{tuned.base['name']} ({tuned.base['weights']} weights, fingerprint "
         f"{tuned.base['fingerprint']}), tuned by e5demo: {tuned.settings.method}, preset "
-        f"{tuned.preset}, {tuned.trained.steps} of {tuned.trained.planned} steps on {tuned.pairs} "
-        f"pairs in {tuned.trained.seconds:.0f} s; "
+        f"{tuned.preset}, {tuned.trained.steps} of {tuned.trained.planned} steps on "
+        f"{_data(tuned)} in {tuned.trained.seconds:.0f} s; "
         f"{tuned.trained.trainable_parameters:,} of {tuned.trained.total_parameters:,} "
         "parameters were trained.",
         "",
@@ -149,6 +150,11 @@ def _score_table(scores: dict[str, Any]) -> list[str]:
         before, after = scores["before"][name], scores["after"][name]
         lines.append(f"| {name} | {before:.3f} | {after:.3f} | {told} |")
     return lines
+
+
+def _data(tuned: Tuned) -> str:
+    extra = f" (extra triplets: {tuned.extra.used})" if tuned.extra.used else ""
+    return f"{tuned.pairs} pairs{extra}"
 
 
 def _plain(name: str) -> str:

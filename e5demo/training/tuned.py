@@ -1,7 +1,8 @@
 """Trainings on disk: what was asked, how far it came, and the tuned model that it gave.
 
-A folder per training: `training.json` (what was asked), what `checkpoints` keeps while it goes
-on, the weights, and, last, `tuned.json`, without which it is no tuned model yet.
+A folder per training: `training.json` (what was asked), `extra.parquet` (the triplets beside its
+pairs, where there are some), what `checkpoints` keeps while it goes on, the weights, and, last,
+`tuned.json`, without which it is no tuned model yet.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 from filelock import FileLock, Timeout
 
 from e5demo.config import EvaluationSettings, SplitSettings
@@ -22,10 +24,12 @@ from e5demo.retrieval.models import ModelSource
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
+from e5demo.training.triplets import Extra
 from e5demo.training.worker import PLAN, Trained
-from e5demo.workspace import published_folder, read_json, write_json, write_text
+from e5demo.workspace import published_folder, read_json, write_json, write_parquet, write_text
 
 ASKED, DESCRIPTION, SCORES, NAME = "training.json", "tuned.json", "scores.json", "name.json"
+TRIPLETS = "extra.parquet"
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "peft", "accelerate")
 LOCK_SECONDS = 5  # a page that looks whether it is free holds it for a moment
 LONGEST_NAME = 60
@@ -35,8 +39,9 @@ State = Literal["done", "running", "stopped"]
 
 @dataclass(frozen=True)
 class Tuned:
-    """One training. `base` is the model it began from: name, weights, fingerprint; `trained` is
-    None until its end. `job` names the job that works on it, if one does."""
+    """One training. `base` is the model it began from: name, weights, fingerprint; `extra` counts
+    the triplets beside its `pairs`; `trained` is None until its end. `job` names the job that works
+    on it, if one does."""
 
     folder: Path
     settings: TrainingSettings
@@ -50,6 +55,7 @@ class Tuned:
     base: dict[str, str]
     created: float
     versions: dict[str, str]
+    extra: Extra
     job: str | None = None
     trained: Trained | None = None
 
@@ -92,6 +98,12 @@ class Tuned:
             return None
         plan = read_json(path)
         return plan["steps"], Timing(**plan["timing"])
+
+    @property
+    def triplets(self) -> pd.DataFrame:
+        """The `extra.used` ones to train on beside the pairs; a finished training that came in a
+        zip has them no more."""
+        return pd.read_parquet(self.folder / TRIPLETS).astype("object")
 
     @property
     def scores(self) -> dict[str, Any] | None:
@@ -139,6 +151,7 @@ def begin_tuned(
     base: ModelSource,
     split: SplitSettings,
     evaluation: EvaluationSettings,
+    triplets: pd.DataFrame | None = None,
     **told: Any,
 ) -> Tuned:
     """Write down what is asked for; `told` are `Tuned`'s other fields."""
@@ -154,6 +167,8 @@ def begin_tuned(
     with published_folder(folder) as draft:
         write_json(draft / ASKED, record)
         write_text(draft / "recipe.yaml", settings.to_yaml())
+        if triplets is not None:
+            write_parquet(draft / TRIPLETS, triplets)
     return open_tuned(folder)
 
 
@@ -172,6 +187,7 @@ def open_tuned(folder: Path) -> Tuned:
     record["settings"] = TrainingSettings.checked(**record["settings"])
     record["split"] = SplitSettings.checked(**record["split"])
     record["evaluation"] = EvaluationSettings.checked(**record["evaluation"])
+    record["extra"] = Extra(**record.get("extra", {}))
     trained = folder / DESCRIPTION
     if trained.is_file():
         record["trained"] = Trained(**read_json(trained))

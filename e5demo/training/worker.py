@@ -82,6 +82,8 @@ def train(
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if watcher.stopped:
         raise TrainingStopped(folder.name, watcher.steps, steps)
+    if not watcher.steps:  # no batch could be filled, as without duplicates in a small split
+        raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
     if watcher.best_step:
         load_trained(model, folder / BEST)
     save_weights(model, settings, folder)

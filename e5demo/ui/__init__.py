@@ -5,10 +5,11 @@ from functools import partial
 import gradio as gr
 
 from e5demo.backends import Backends
+from e5demo.ui.api import create_api
 from e5demo.ui.compare_tab import create_compare_tab
 from e5demo.ui.data_tab import create_data_tab
 from e5demo.ui.frame import LIGHT, Frame, scene_of
-from e5demo.ui.language import READ_LANGUAGE, switch_to
+from e5demo.ui.language import LANGUAGE, switch_to
 from e5demo.ui.search_tab import create_search_tab
 from e5demo.ui.sidebar import create_sidebar
 from e5demo.ui.splits_tab import create_splits_tab
@@ -45,6 +46,7 @@ def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
             job_signal=gr.State(""),
             training_signal=gr.State(""),
             tab=gr.State("search"),
+            address=gr.Textbox(visible=False),
         )
         with gr.Sidebar(width=250):
             create_sidebar(frame)
@@ -61,16 +63,18 @@ def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
                     create(frame)
                 tab.select(partial(str, name), None, frame.tab, **LIGHT)
 
-        def enter(visitor: str | None, language: str) -> tuple[str, str, str]:
+        create_api(backends)
+
+        def enter(visitor: str | None, language: str, address: str) -> tuple[str, ...]:
             known = visitor if visitor and is_visitor(visitor) else new_visitor()
             choices = backends.of(known).choices()
-            return known, language, scene_of(language, choices)
+            return known, language, address, scene_of(language, choices)
 
         page.load(
             enter,
-            frame.who,
-            [*frame.who, frame.scene],
-            js=f"(visitor) => {{ {CLOSE_ON_PHONE} return [visitor, ...({READ_LANGUAGE})()]; }}",
+            [*frame.who, frame.address],
+            [*frame.who, frame.address, frame.scene],
+            js=f"visitor => {{ {CLOSE_ON_PHONE} return [visitor, {LANGUAGE}, location.search]; }}",
             **LIGHT,
         )
     return page, i18n

@@ -1,10 +1,8 @@
 """A table of articles that is searched, filtered, sorted and paged on the server."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import gradio as gr
@@ -12,13 +10,11 @@ import pandas as pd
 
 from e5demo.backend import Backend
 from e5demo.data.browsing import ORDERS, PAGE_ROWS, Filter, browse, page
-from e5demo.errors import BadDate
 from e5demo.ui import html
 from e5demo.ui.frame import LIGHT, Frame
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, say
 
-DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 # Which rows: called with the backend and what the caller's own inputs hold.
 Source = Callable[..., pd.DataFrame]
 
@@ -78,7 +74,9 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
     ) -> Any:
         backend: Backend = frame.backend(visitor)
         rows = source(backend, *values[: len(own)])
-        found = browse(rows, _filter(*values[len(own) :]))
+        words, agencies, first_day, last_day, how = values[len(own) :]
+        wanted_rows = Filter.checked(agencies, first_day, last_day, text=words or "", order=how)
+        found = browse(rows, wanted_rows)
         lines, at, _ = page(found, wanted if str(values) == before else 1)
         first = (at - 1) * PAGE_ROWS
         place = say(
@@ -121,29 +119,5 @@ def redrawn() -> int:
     return time.monotonic_ns()
 
 
-def _is_day(value: str) -> bool:
-    """Not the 30th of February; a year or a month stands for its first day."""
-    try:
-        date.fromisoformat((value + "-01-01")[:10])
-    except ValueError:
-        return False
-    return True
-
-
 def _nothing(language: str) -> str:
     return html.note(say(language, "nothing_here"), "empty")
-
-
-def _filter(
-    text: str | None,
-    agencies: list[str] | None,
-    since: str | None,
-    until: str | None,
-    order: str,
-) -> Filter:
-    first, last = (since or "").strip(), (until or "").strip()
-    for value in (first, last):
-        if value and not (DAY.fullmatch(value) and _is_day(value)):
-            raise BadDate(value=value)
-    # A year or a month as the end means up to its last day: '~' sorts after every digit.
-    return Filter(text or "", tuple(agencies or ()), first, last and f"{last}~", order)

@@ -36,6 +36,7 @@ class Frame:
     job_signal: gr.State
     training_signal: gr.State
     tab: gr.State
+    address: gr.Textbox  # what stands behind the page's address: '?q=...'
 
     @property
     def who(self) -> list[gr.components.Component]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from e5demo.backend import Column, Hit
 from e5demo.data.profile import Repeat
-from e5demo.ui.text import count, decimal, label, say
+from e5demo.ui.text import count, label, say
 
 SNIPPET_CHARS = 190
 LINK = re.compile(r"https?://\S+", re.IGNORECASE)
@@ -19,14 +18,23 @@ def note(text: str, kind: str = "") -> str:
     return f'<p class="note {kind}">{escape(text)}</p>'
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 0) -> str:
-    """A table of plain text; the last `numeric` columns are set to the right."""
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 0, opens: str = ""
+) -> str:
+    """A table of plain text; the last `numeric` columns are set to the right.
+
+    With `opens`, a row's first cell is a button, which holds its text as `data-OPENS` too.
+    """
     first = len(headers) - numeric
 
+    def cell(tag: str, text: str, number: int) -> str:
+        shown = escape(text)
+        if opens and tag == "td" and number == 0:
+            shown = f'<button type="button" data-{opens}="{shown}">{shown}</button>'
+        return f"<{tag}{_right(number >= first)}>{shown}</{tag}>"
+
     def cells(tag: str, texts: Sequence[str]) -> str:
-        marked = enumerate(texts)
-        inner = (f"<{tag}{_right(i >= first)}>{escape(text)}</{tag}>" for i, text in marked)
-        return f"<tr>{''.join(inner)}</tr>"
+        return f"<tr>{''.join(cell(tag, text, i) for i, text in enumerate(texts))}</tr>"
 
     body = "".join(cells("td", row) for row in rows)
     head = cells("th", headers)
@@ -39,35 +47,6 @@ def articles(language: str, rows: pd.DataFrame) -> str:
         return note(say(language, "no_rows"))
     items = "".join(_article(language, row) for row in rows.itertuples())
     return f'<div class="articles">{items}</div>'
-
-
-def column(language: str, found: Column, name: str, gold: set[str], k: int) -> str:
-    """One retriever's first `k` hits; those whose id is in `gold` are marked by sign and word.
-
-    The rank of the first of those is told even beyond k, as deep as `found` goes.
-    """
-    hits = "".join(_hit(language, hit, hit.passage_id in gold) for hit in found.hits[:k])
-    body = f"<ol>{hits}</ol>" if hits else note(say(language, "no_hits"))
-    took = say(language, "answered_in", ms=decimal(language, found.milliseconds, 1))
-    ranks = [hit.rank for hit in found.hits if hit.passage_id in gold]
-    place = ""
-    if ranks:
-        place = note(say(language, "gold_at", rank=count(language, ranks[0])))
-    elif gold and found.hits:
-        place = note(say(language, "gold_beyond", depth=count(language, len(found.hits))))
-    return (
-        f'<section class="answer kind-{kind_of(found.retriever)}">'
-        f"<h3>{escape(name)}<small>{took}</small></h3>{place}{body}</section>"
-    )
-
-
-def waiting_column(retriever: str, name: str, text: str) -> str:
-    kind = kind_of(retriever)
-    return f'<section class="answer kind-{kind}"><h3>{escape(name)}</h3>{note(text)}</section>'
-
-
-def columns(parts: Sequence[str]) -> str:
-    return f'<div class="answers" style="--columns: {len(parts)}">{"".join(parts)}</div>'
 
 
 def bar(parts: Sequence[tuple[str, str, int]]) -> str:
@@ -96,7 +75,7 @@ def _article(language: str, row: Any) -> str:
     title = row.query if isinstance(row.query, str) and row.query else say(language, "no_title")
     text = row.passage if isinstance(row.passage, str) else ""
     where = say(language, "row_number", row=count(language, row.row))
-    return _opening(
+    return opening(
         language,
         f"<b>{escape(title)}</b><small>{byline(row.date, row.agency, where)}</small>",
         text or say(language, "no_article"),
@@ -104,17 +83,8 @@ def _article(language: str, row: Any) -> str:
     )
 
 
-def _hit(language: str, hit: Hit, is_gold: bool) -> str:
-    mark = f"<mark>◆ {escape(say(language, 'gold'))}</mark>" if is_gold else ""
-    head = (
-        f"<b>{escape(hit.title)}</b>{mark}<small>{byline(hit.date, hit.agency)}</small>"
-        f"<span>{escape(snippet(hit.passage))}</span>"
-    )
-    opening = _opening(language, head, hit.passage, hit.url)
-    return f"<li{' class=gold' if is_gold else ''}>{opening}</li>"
-
-
-def _opening(language: str, head: str, text: str, url: Any) -> str:
+def opening(language: str, head: str, text: str, url: Any, more: str = "") -> str:
+    """A line that opens to the whole text, with a link where `url` is one; `more` is HTML."""
     link = ""
     if isinstance(url, str) and LINK.fullmatch(url):
         opened = escape(say(language, "open_link"))
@@ -122,7 +92,7 @@ def _opening(language: str, head: str, text: str, url: Any) -> str:
             f'<p><a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{opened}</a></p>'
         )
     paragraphs = "".join(f"<p>{escape(part)}</p>" for part in text.split("\n") if part.strip())
-    return f"<details><summary>{head}</summary><div>{paragraphs}{link}</div></details>"
+    return f"<details><summary>{head}</summary><div>{paragraphs}{link}{more}</div></details>"
 
 
 def _right(is_number: bool) -> str:

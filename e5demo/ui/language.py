@@ -3,7 +3,7 @@
 Gradio translates labels by `navigator.language`, which only its own settings dialog overrides. So
 a script runs before Gradio's and answers in the browser's place with the language of the address
 (`?lang=fr`), else the one kept from an earlier switch. A switch changes the address. Server-side
-texts get the same language through `READ_LANGUAGE`.
+texts get the same language through `LANGUAGE`.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEY = "e5demo-language"
-READ_LANGUAGE = "() => [navigator.language]"
+LANGUAGE = "navigator.language"
 SCRIPT = f"""<script>
 (() => {{
   let language = new URLSearchParams(location.search).get("lang");

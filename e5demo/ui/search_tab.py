@@ -1,19 +1,28 @@
-"""Recherche: one query, several retrievers, their answers side by side."""
+"""Recherche: one query, several retrievers, their answers side by side, and where to look."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from e5demo.backend import Backend, Column
-from e5demo.config import CorpusKind
+from e5demo.answers import Column
+from e5demo.backend import MOST_COLUMNS, Backend
 from e5demo.data.corpus import Corpus
-from e5demo.errors import EmptyQuery, NoRetriever
+from e5demo.data.profile import agencies
+from e5demo.errors import EmptyQuery
 from e5demo.retrieval.engine import DENSE, RETRIEVERS
-from e5demo.ui import html
-from e5demo.ui.frame import HEAVY, LIGHT, Frame, corpus_in_use, current, retriever_choices
+from e5demo.retrieval.explain import word_spans
+from e5demo.ui import html, search_views
+from e5demo.ui.asked import COPY_LINK, Controls, named, of_link, read
+from e5demo.ui.batch import create_batch
+from e5demo.ui.contrasts import create_contrasts
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
 from e5demo.ui.guard import guarded, inform
+from e5demo.ui.reasons import create_reasons
 from e5demo.ui.text import count, duration, label, say
+from e5demo.ui.votes import create_votes
 
 # Found in the sample by shared words, by meaning, and by a name that only words can match.
 SAMPLE_EXAMPLES = [
@@ -21,7 +30,7 @@ SAMPLE_EXAMPLES = [
     "enfants intoxiqués à la cantine",
     "OPH-118",
 ]
-GOLD_DEPTH = 100  # how far down the article sought is looked for
+RANKED = 1000  # so far down the article sought is looked for, and hits in the left column
 PATIENCE_SECONDS = 20  # what takes longer to encode is a job
 
 
@@ -40,23 +49,31 @@ def create_search_tab(frame: Frame) -> None:
         ask = gr.Button(t("search_button"), variant="primary", scale=1, min_width=110)
     with gr.Row(elem_classes="examples"):
         examples = [gr.Button("", size="sm", min_width=120) for _ in SAMPLE_EXAMPLES]
-    with gr.Row(elem_classes="settings"):
-        chosen = gr.CheckboxGroup(label=t("retrievers"), choices=[], value=["bm25", "baseline"])
-    with gr.Row():
-        kind = gr.Radio(label=t("corpus"), choices=[], value="all")
-        k = gr.Slider(3, 50, value=10, step=1, label=t("hits"), min_width=160)
-    encode = gr.Button(t("encode_button"), visible=False)
-    answer = gr.HTML()
+        copy = gr.Button(t("copy_link"), size="sm", min_width=110, scale=0)
+    controls = _controls(frame, query)
+    with gr.Tabs(selected="side") as tabs:
+        with gr.Tab(t("tab_side"), id="side"):
+            encode = gr.Button(t("encode_button"), visible=False)
+            answer = create_reasons(frame, controls)
+        with gr.Tab(t("tab_contrasts"), id="contrasts"):
+            create_contrasts(frame, controls)
+        with gr.Tab(t("tab_vote"), id="vote"):
+            create_votes(frame, controls)
+        with gr.Tab(t("tab_batch"), id="batch"):
+            create_batch(frame, controls)
     to_read = gr.State("")  # the retriever whose model has not read the corpus
+    opened = gr.State("")  # the link that was followed
     shown = [answer, encode, to_read]
 
     @guarded
     def render(visitor: str | None, language: str) -> Any:
         backend = frame.backend(visitor)
+        dataset, choices = current(backend)
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("all", "test")]
         return (
-            retriever_choices(language, backend),
+            _columns(language, backend, choices.columns),
             gr.update(choices=kinds),
+            gr.update(choices=agencies(dataset.pairs), value=[]),
             *_examples(backend),
             html.note(say(language, "search_empty"), "empty"),
             gr.update(visible=False),
@@ -64,49 +81,65 @@ def create_search_tab(frame: Frame) -> None:
         )
 
     @guarded
-    def new_retrievers(visitor: str | None, language: str) -> Any:
-        """After a job, which may have tuned a model."""
-        return retriever_choices(language, frame.backend(visitor))
+    def follow_link(visitor: str | None, language: str, address: str, before: str) -> Any:
+        """Once: the widgets as the page's address says, and a search."""
+        backend = frame.backend(visitor)
+        found = of_link(address, backend.retrievers())
+        if address == before or "query" not in found:
+            return [gr.skip()] * (len(controls.all) + 2)
+        names = ("query", "columns", "kind", "k", "agencies", "since", "until")
+        return [*(found.get(name, gr.skip()) for name in names), _now(), address]
 
     @guarded
-    def search(
-        visitor: str | None,
-        language: str,
-        text: str,
-        names: list[str],
-        which: CorpusKind,
-        hits: float,
-    ) -> Iterator[Any]:
+    def new_retrievers(visitor: str | None, language: str, names: list[str] | None) -> Any:
+        """After a job, which may have tuned a model, or after one was deleted."""
+        update = _columns(language, frame.backend(visitor), names or ())
+        if update["value"] == names or not names:  # leave alone what a person may be choosing
+            del update["value"]
+        return update
+
+    @guarded
+    def keep_columns(visitor: str | None, language: str, names: list[str] | None) -> None:
+        backend = frame.backend(visitor)
+        if names:
+            backend.choose(replace(backend.choices(), columns=tuple(names)))
+
+    @guarded
+    def fill(visitor: str | None, language: str, text: str, *settings: Any) -> Iterator[Any]:
         """Each column as it is ready; BM25 does not wait for the model."""
         if not text.strip():
             raise EmptyQuery
-        if not names:
-            raise NoRetriever
-        backend = frame.backend(visitor)
-        corpus = corpus_in_use(backend, which)
-        gold = backend.gold(current(backend)[0], corpus, text)
-        wanted = [name for name in backend.retrievers() if name in names]
-        called = backend.names()
-        labels = {name: html.retriever_name(language, name, called) for name in wanted}
+        asked, backend = read(*settings), frame.backend(visitor)
+        corpus = asked.corpus(backend)
+        names = named(language, backend, asked.names)
         wait = say(language, "searching" if frame.backends.model_ready else "model_loading")
-        parts = {name: html.waiting_column(name, labels[name], wait) for name in wanted}
+        waiting = dict.fromkeys(asked.names, wait)
         found: dict[str, Column] = {}
+        gold = backend.gold(current(backend)[0], corpus, text)
+        terms = frozenset(word.term for word in word_spans(text))
+        view = search_views.View(names, found, waiting, gold, terms, asked.k)
         unread = ""  # the first that has to read the corpus: what the button is for
-        yield html.columns(list(parts.values())), gr.update(visible=False), unread
-        for name in wanted:
+        yield (
+            search_views.page(language, view),
+            gr.update(visible=False),
+            unread,
+            gr.Tabs(selected="side"),
+        )
+        for name in asked.names:
             missing = _unread(language, backend, corpus, name)
             if missing:
                 unread = unread or name
-                parts[name] = html.waiting_column(name, labels[name], missing)
+                waiting[name] = missing
             else:
-                length = backend.choices().max_length
                 found[name] = backend.search(
-                    corpus, text, name, k=max(GOLD_DEPTH, int(hits)), max_length=length
+                    corpus, text, name, depth=RANKED, **asked.options(backend)
                 )
-                parts[name] = html.column(language, found[name], labels[name], gold, int(hits))
-            summary = _summary(language, list(found.values()), gold, int(hits))
-            page = summary + html.columns(list(parts.values()))
-            yield page, gr.update(visible=bool(unread)), unread
+            yield (
+                search_views.page(language, view),
+                gr.update(visible=bool(unread)),
+                unread,
+                gr.skip(),
+            )
 
     @guarded
     def start_encoding(visitor: str | None, language: str, which: str, retriever: str) -> Any:
@@ -120,15 +153,61 @@ def create_search_tab(frame: Frame) -> None:
         inform(say(language, "encoding_queued"))
         return gr.update(visible=False)
 
-    asked = [*frame.who, query, chosen, kind, k]
+    @guarded
+    def copied(visitor: str | None, language: str, *_: Any) -> None:
+        inform(say(language, "link_copied"))
+
+    asked = [*frame.who, *controls.all]
     options = {**HEAVY, "trigger_mode": "always_last", "show_progress": "hidden"}
-    frame.scene.change(render, frame.who, [chosen, kind, *examples, *shown], **LIGHT)
-    gr.on([ask.click, query.submit], search, asked, shown, **options)
+    drawn = frame.scene.change(
+        render, frame.who,
+        [controls.columns, controls.kind, controls.agencies, *examples, *shown], **LIGHT,
+    )  # fmt: skip
+    following = [*controls.all, controls.again, opened]
+    drawn.then(follow_link, [*frame.who, frame.address, opened], following, **LIGHT)
+    moments = [controls.again.change, ask.click, query.submit]
+    gr.on(moments, fill, asked, [*shown, tabs], **options)
     for example in examples:
-        taken = example.click(lambda text: text, example, query, **LIGHT)
-        taken.then(search, asked, shown, **options)
-    encode.click(start_encoding, [*frame.who, kind, to_read], encode, **LIGHT)
-    frame.job_signal.change(new_retrievers, frame.who, chosen, **LIGHT)
+        example.click(lambda text: (text, _now()), example, [query, controls.again], **LIGHT)
+    encode.click(start_encoding, [*frame.who, controls.kind, to_read], encode, **LIGHT)
+    chosen = [*frame.who, controls.columns]
+    controls.columns.input(keep_columns, chosen, None, **LIGHT)
+    frame.job_signal.change(new_retrievers, chosen, controls.columns, **LIGHT)
+    copy.click(copied, asked, None, js=COPY_LINK, **LIGHT)
+
+
+def _controls(frame: Frame, query: gr.Textbox) -> Controls:
+    t = frame.i18n
+    with gr.Row(elem_classes="settings"):
+        columns = gr.Dropdown(
+            label=t("columns"), choices=[], value=[], multiselect=True,
+            max_choices=MOST_COLUMNS, scale=4, min_width=260, elem_id="columns",
+        )  # fmt: skip
+        kind = gr.Radio(
+            label=t("corpus"), choices=["all", "test"], value="all", scale=3, min_width=240
+        )
+        k = gr.Slider(1, 50, value=10, step=1, label=t("hits"), scale=2, min_width=160)
+    with gr.Accordion(t("filters"), open=False), gr.Row():
+        narrowed = gr.Dropdown(
+            label=t("agency"), choices=[], value=[], multiselect=True, scale=2, min_width=160
+        )
+        days = [
+            gr.Textbox(label=t(name), placeholder=t("day_hint"), max_lines=1, min_width=110)
+            for name in ("since", "until")
+        ]
+    return Controls(query, columns, kind, k, narrowed, days[0], days[1], gr.State(""))
+
+
+def _now() -> str:
+    """For `Controls.again`, a value that it had never before."""
+    return str(time.monotonic_ns())
+
+
+def _columns(language: str, backend: Backend, names: Any) -> Any:
+    """The retrievers to choose from; of those chosen, the ones that are still there."""
+    update = retriever_choices(language, backend)
+    there = [name for _, name in update["choices"]]
+    return {**update, "value": [name for name in names if name in there]}
 
 
 def _examples(backend: Backend) -> list[str]:
@@ -153,15 +232,3 @@ def _unread(language: str, backend: Backend, corpus: Corpus, retriever: str) -> 
         return ""
     told = {"count": count(language, len(passages)), "time": duration(language, seconds)}
     return say(language, "to_encode", **told)
-
-
-def _summary(language: str, found: list[Column], gold: set[str], k: int) -> str:
-    """In words: is the article sought among the hits, and how far do two columns agree?"""
-    told = []
-    if gold:
-        told.append(say(language, "same_title"))
-    if len(found) == 2 and all(column.hits for column in found):
-        left, right = ({hit.passage_id for hit in column.hits[:k]} for column in found)
-        shared = count(language, len(left & right))
-        told.append(say(language, "in_common", count=shared, k=count(language, k)))
-    return html.note(" ".join(told), "summary") if told else ""

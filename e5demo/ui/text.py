@@ -7,7 +7,7 @@ by the class's name.
 from typing import Any, Literal
 
 from e5demo.errors import BadSetting, E5DemoError
-from e5demo.ui import train_text
+from e5demo.ui import search_text, train_text
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -87,13 +87,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "save_splits": ("Enregistrer les splits", "Save the splits"),
     "split_files": ("Fichiers (CSV et Parquet)", "Files (CSV and Parquet)"),
     "find_twins": ("Chercher les doublons", "Look for duplicates"),
-    # Recherche
-    "search_intro": (
-        "Posez la même question à plusieurs moteurs et comparez leurs réponses.",
-        "Ask several retrievers the same question and compare their answers.",
-    ),
-    "query_hint": ("Un titre, ou quelques mots", "A headline, or a few words"),
-    "search_button": ("Chercher", "Search"),
+    # kinds of retrievers, and what is searched
     "retrievers": ("Moteurs", "Retrievers"),
     "bm25": ("BM25", "BM25"),
     "full": ("Complet", "Full"),
@@ -103,9 +97,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "corpus": ("Chercher dans", "Search in"),
     "corpus_test": ("le split de test", "the test split"),
     "corpus_all": ("tous les articles", "all articles"),
-    "hits": ("Résultats", "Results"),
     "max_length": ("Tokens lus", "Tokens read"),
-    "encode_button": ("Encoder ce corpus", "Encode this corpus"),
     # Comparaison
     "compare_intro": (
         "Chaque titre de test cherche son article : à quel rang chaque moteur le met-il ?",
@@ -116,7 +108,9 @@ STATIC: dict[str, tuple[str, str]] = {
     "all_queries": ("toutes", "all"),
     "cutoffs": ("Seuils k", "Cutoffs k"),
     "stop": ("Tout arrêter", "Stop all"),
-} | train_text.STATIC
+    **search_text.STATIC,
+    **train_text.STATIC,
+}
 
 SPOKEN: dict[str, tuple[str, str]] = {
     "sample": ("Échantillon (fictif)", "Sample (fictional)"),
@@ -227,32 +221,6 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Six files ready: the CSVs have the notebook’s columns question,answer, the Parquet files "
         "the ids besides.",
     ),
-    "search_empty": (
-        "Tapez une requête, ou essayez un de ces exemples.",
-        "Type a query, or try one of these examples.",
-    ),
-    "searching": ("Recherche en cours…", "Searching…"),
-    "model_loading": ("E5 se charge ; BM25 répond déjà.", "E5 is loading; BM25 answers already."),
-    "no_hits": ("Aucun mot en commun avec un article.", "No word in common with any article."),
-    "answered_in": ("{ms} ms", "{ms} ms"),
-    "gold": ("article visé", "article sought"),
-    "gold_at": ("Article visé : rang {rank}.", "Article sought: rank {rank}."),
-    "gold_beyond": (
-        "Article visé : au-delà du rang {depth}.",
-        "Article sought: beyond rank {depth}.",
-    ),
-    "same_title": (
-        "Ce titre est dans les données : son article est marqué.",
-        "This title is in the data: its article is marked.",
-    ),
-    "in_common": ("{count} résultats sur {k} en commun.", "{count} of {k} results in common."),
-    "to_encode": (
-        "E5 n’a pas encore lu ce corpus : {count} articles à encoder, environ {time}. BM25 répond "
-        "tout de suite.",
-        "E5 has not read this corpus yet: {count} articles to encode, about {time}. BM25 answers "
-        "at once.",
-    ),
-    "encoding_queued": ("L’encodage est lancé.", "Encoding has started."),
     "seconds": ("{count} s", "{count} s"),
     "minutes": ("{count} min", "{count} min"),
     "hours": ("{count} h", "{count} h"),
@@ -312,7 +280,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
     "deleted": ("{name} est supprimé.", "{name} is deleted."),
     "megabytes": ("{count} Mo", "{count} MB"),
-} | train_text.SPOKEN
+    **search_text.SPOKEN,
+    **train_text.SPOKEN,
+}
 
 FRENCH_ERRORS: dict[str, str] = {
     "FileMissing": "Il n’y a pas de fichier {path} : vérifiez le chemin.",
@@ -381,6 +351,13 @@ FRENCH_ERRORS: dict[str, str] = {
         "plus petit ou apportez plus de paires."
     ),
     "NoRetriever": "Aucun moteur n’est choisi : cochez-en au moins un.",
+    "TooManyQueries": "{count} requêtes sont trop à la fois : prenez-en {most} au plus.",
+    "NotText": (
+        "{name} n’est pas du texte en UTF-8 : enregistrez-le ainsi, une requête par ligne."
+    ),
+    "NoVotes": "Il n’y a encore aucun vote : votez d’abord, puis exportez.",
+    "OneRetriever": "Choisissez deux moteurs ci-dessus : les deux premiers sont comparés.",
+    "TooManyRetrievers": ("{count} moteurs côte à côte sont trop : choisissez-en {most} au plus."),
     "FolderNotWritable": (
         "Impossible d’écrire dans {folder} ({reason}) : choisissez un autre dossier."
     ),
@@ -405,6 +382,14 @@ FRENCH_ERRORS: dict[str, str] = {
     "AlreadyTrained": "{experiment} est entraîné jusqu’au bout : il n’y a rien à reprendre.",
     "ResumeAlone": (
         "--resume {experiment} garde les réglages et les données de son début : retirez {options}."
+    ),
+    "NotTriplets": (
+        "{name} n’est pas un fichier de triplets, faute de colonne {missing} : donnez un CSV avec "
+        "les colonnes query, positive et negative."
+    ),
+    "NoTriplets": (
+        "{name} ne contient aucun triplet : remplissez query, positive et negative sur une ligne "
+        "au moins, avec deux passages différents."
     ),
     "NoMethod": (
         "Dites quoi affiner et comment : train CSV --method full ou lora, ou train --resume ID."

@@ -37,11 +37,12 @@ def create_train_tab(frame: Frame) -> None:
         with gr.Row(elem_classes="settings-grid"):
             kind = gr.Radio(label=t("corpus"), choices=["test", "all"], value="test")
             length = gr.Dropdown(label=t("max_length"), choices=[64, 128, 256, 512], value=512)
+        votes = gr.Checkbox(label=t("add_votes"), info=t("help_add_votes"))
     with gr.Accordion(t("command"), open=False):
         command = gr.HTML()
     create_trainings(frame)
 
-    asked = [*frame.who, method, preset, kind, length, *form]
+    asked = [*frame.who, method, preset, kind, length, votes, *form]
     told = [about, measure, command]
 
     @guarded
@@ -96,7 +97,10 @@ def create_train_tab(frame: Frame) -> None:
             problem = html.note(explain(language, error), "problem")
             return problem, gr.update(visible=False), ""
         cost = estimate(backend, recipe, evaluation)
-        arguments = _command(backend, values[1], recipe, values)
+        try:
+            arguments = _command(backend, values[1], recipe, values)
+        except E5DemoError as error:
+            return html.note(explain(language, error), "problem"), gr.update(visible=False), ""
         if is_public():  # nor do visitors see the server's folders
             arguments = [part.replace(f"{backend.workspace.recipes}/", "") for part in arguments]
         line = shlex.join(["python", "-m", "e5demo", *arguments])
@@ -124,6 +128,7 @@ def create_train_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         recipe, _ = _asked(*values)
         _, *options = _command(backend, values[1], recipe, values)
+        options = [option for option in options if not option.startswith("--extra")]
         frame.queue(backend, recipe.method, "estimate", *options)
         return gr.update(visible=False)
 
@@ -159,7 +164,7 @@ def create_train_tab(frame: Frame) -> None:
         **LIGHT,
     )
     picked.then(show, asked, told, **LIGHT)
-    changes = [widget.change for widget in (kind, length, *form)]
+    changes = [widget.change for widget in (kind, length, votes, *form)]
     gr.on(changes, show, asked, told, trigger_mode="always_last", **LIGHT)
     opened = [*frame.who, frame.tab, method]
     moments = [frame.tab.change, method.input, frame.scene.change, frame.job_signal.change]
@@ -182,15 +187,18 @@ def _pairs(backend: Backend) -> int:
         return int(dataset.size * shares)
 
 
-def _asked(method: Method, preset: str, kind: str, length: int, *values: Any) -> Any:
+def _asked(method: Method, preset: str, kind: str, length: int, votes: bool, *values: Any) -> Any:
     """Raises BadSetting, naming all mistakes at once."""
     recipe = make_recipe(method, preset, **read_values(values))
+    if votes and not recipe.hard_negatives:  # as each triplet has one
+        recipe = recipe.model_copy(update={"hard_negatives": 1})
     return recipe, EvaluationSettings.checked(corpus=kind, max_length=length)
 
 
 def _command(backend: Backend, preset: str, recipe: TrainingSettings, values: Any) -> list[str]:
     dataset, choices = current(backend)
-    _, _, kind, length, *_ = values
+    _, _, kind, length, votes, *_ = values
+    extra = [f"--extra={backend.keep_votes()}"] if votes else []
     return [
         "train",
         dataset.id,
@@ -200,4 +208,5 @@ def _command(backend: Backend, preset: str, recipe: TrainingSettings, values: An
         *choices.split.as_options(),
         f"--corpus={kind}",
         f"--max-length={length}",
+        *extra,
     ]

@@ -23,6 +23,13 @@ STATIC: dict[str, tuple[str, str]] = {
     "group_validation": ("##### Validation en route", "##### Validation on the way"),
     "group_lora": ("##### LoRA (sans effet en mode complet)", "##### LoRA (unused by full)"),
     "group_evaluation": ("##### Évaluation, avant et après", "##### Evaluation, before and after"),
+    "add_votes": ("Ajouter mes votes à l’aveugle", "Add my blind votes"),
+    "help_add_votes": (
+        "Leurs triplets s’ajoutent aux paires, sauf ceux qui touchent la validation ou le test ; "
+        "chaque paire reçoit alors un négatif difficile.",
+        "Their triplets join the pairs, save those that touch validation or test; each pair then "
+        "gets a hard negative.",
+    ),
     "set_max_minutes": ("Minutes d’entraînement", "Minutes of training"),
     "help_max_minutes": (
         "Autant de pas que ce temps en permet ici ; 0 : sans limite.",

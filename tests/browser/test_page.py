@@ -45,6 +45,21 @@ def upload(page, path):
     page.locator("input[type=file]").first.set_input_files(path)
 
 
+def ask(page, query):
+    page.locator("#query").locator("input, textarea").fill(query)
+    page.keyboard.press("Enter")
+
+
+def choose(page, *names):
+    """Columns added on the right."""
+    box = page.locator("#columns")
+    for name in names:
+        box.locator("input").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(box.locator(".token").filter(has_text=name)).to_have_count(1)
+    page.keyboard.press("Escape")
+
+
 def side(page):
     return page.locator("#side")
 
@@ -76,7 +91,7 @@ def test_a_search_puts_the_right_article_first_and_opens_it(app, visit):
 
 def test_a_title_of_the_data_has_its_article_marked(app, visit):
     page = visit(app)
-    page.get_by_label("Fusion").first.check()
+    choose(page, "Fusion")
     page.locator("#query").locator("input, textarea").fill(
         "Une baleine égarée dans le port de Saint-Nazaire"
     )
@@ -251,12 +266,13 @@ def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app
     rows = page.get_by_role("tabpanel").filter(has_text="Évaluer").locator("tbody tr")
     expect(rows.filter(has_text="Mon LoRA")).to_have_count(1)
     open_tab(page, "Recherche")
-    search = page.get_by_role("tabpanel").filter(has_text="Chercher dans")
-    search.get_by_label("Mon LoRA", exact=True).check()
-    search.get_by_label("le split de test").check()
-    page.locator("#query").locator("input, textarea").fill("baleine")
-    page.keyboard.press("Enter")
+    choose(page, "Mon LoRA")
+    page.get_by_label("le split de test").check()
+    ask(page, "baleine")
+    expect(page.locator(".kind-lora h3")).to_have_text("Mon LoRA")
     expect(page.locator(".kind-lora li").first).to_be_visible()
+    expect(page.locator(".kind-lora .move").first).to_be_visible()
+    expect(page.locator(".moves g.line").first).to_be_visible()
     open_tab(page, "Entraînement")
     panel.get_by_role("button", name="Supprimer", exact=True).click()
     panel.get_by_role("button", name="Supprimer pour de bon").click()
@@ -320,6 +336,141 @@ def test_a_set_too_small_to_split_says_so_where_the_split_would_be(app, visit, t
     panel = page.get_by_role("tabpanel").filter(has_text="Découper")
     expect(panel).to_contain_text("Avec 2 paires et ces parts")
     expect(panel).to_contain_text("Rien à montrer ici.")
+
+
+def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
+    page = visit(app)
+    choose(page, "Fusion")
+    ask(page, "Une baleine égarée dans le port de Saint-Nazaire")
+    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion"])
+    expect(page.locator(".note.summary:visible")).to_contain_text(
+        "Rang de l’article visé : BM25 1, E5 de base 1, Fusion 1."
+    )
+    expect(page.locator(".kind-baseline")).to_contain_text(re.compile(r"RBO 0,\d\d"))
+    expect(page.locator(".moves g.gold line")).to_have_count(2)
+    expect(page.locator(".kind-bm25 .move.gone").first).to_be_visible()
+    reasons = {
+        "bm25": "BM25 additionne",
+        "baseline": "Une aide pour l’œil",
+        "fusion": "La fusion additionne 1 / (60 + rang) : BM25 1 ; E5 1.",
+    }
+    for kind, told in reasons.items():
+        hit = page.locator(f".kind-{kind} li").first
+        hit.locator("summary").click()
+        hit.get_by_role("button", name="Pourquoi ce résultat ?").click()
+        sheet = page.locator(".sheet")
+        expect(sheet).to_contain_text(told)
+        expect(sheet).to_contain_text("baleine")
+        page.get_by_role("button", name="Fermer").click()
+        expect(sheet).to_have_count(0)
+    page.reload()
+    expect(page.locator("#columns")).to_contain_text("Fusion")
+    ask(page, "baleine")
+    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion"])
+
+
+def test_filters_narrow_every_column(app, visit):
+    page = visit(app)
+    page.locator(".label-wrap", has_text="Filtres").click()
+    page.get_by_label("Agence").locator("visible=true").first.click()
+    page.get_by_role("option", name="Horizon", exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_label("Depuis").locator("visible=true").fill("2016")
+    ask(page, "la neige et la pluie")
+    for kind in ("bm25", "baseline"):
+        bylines = page.locator(f".kind-{kind} li small")
+        expect(bylines.first).to_contain_text("Horizon")
+        told = bylines.all_inner_texts()
+        assert all("Horizon" in one and one[:4] >= "2016" for one in told)
+    page.get_by_label("Depuis").locator("visible=true").fill("hier")
+    page.get_by_role("button", name="Chercher", exact=True).click()
+    expect(page.get_by_text("hier n’est pas une date")).to_be_visible()
+
+
+def test_a_query_on_which_two_retrievers_differ_opens_side_by_side(app, visit):
+    page = visit(app)
+    open_tab(page, "Où regarder")
+    measure = page.get_by_role("button", name="Mesurer les rangs manquants")
+    rows = page.locator("[data-query]:visible")
+    expect(measure.or_(rows.first)).to_be_visible()
+    if measure.is_visible():  # another test may have evaluated both
+        measure.click()
+    expect(rows.first).to_be_visible(timeout=120_000)
+    page.get_by_label("plus grands gains").check()
+    expect(page.locator("tbody:visible tr").first.locator("td").last).to_have_text("1")
+    query = rows.first.inner_text()
+    rows.first.click()
+    expect(page.locator("#query").locator("input, textarea")).to_have_value(query)
+    expect(page.locator(".kind-baseline .gold").first).to_be_visible()
+    expect(page.locator(".kind-baseline")).to_contain_text("Article visé : rang 1.")
+    open_tab(page, "Où regarder")
+    page.get_by_role("button", name="Une au hasard").click()
+    expect(page.locator("#query").locator("input, textarea")).not_to_have_value(query)
+
+
+def test_a_blind_vote_is_counted_and_exported(app, visit):
+    page = visit(app)
+    open_tab(page, "Vote à l’aveugle")
+    page.get_by_role("button", name="Requête suivante").click()
+    ballot = page.locator(".answers:visible")
+    expect(ballot.locator("h3")).to_have_text(["Gauche", "Droite"])
+    assert "kind-" not in ballot.inner_html()
+    choices = {
+        "Gauche": "Tranchés : 1",
+        "Droite": "Tranchés : 2",
+        "Aussi bonnes": "égalités : 1",
+        "Mauvaises toutes deux": "deux : 1",
+    }
+    for name, told in choices.items():
+        asked = page.locator(".asked").inner_text()
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.locator(".block.score")).to_contain_text(told)
+        expect(page.locator(".asked")).not_to_have_text(asked)
+    page.get_by_role("button", name="Exporter les votes").click()
+    links = page.locator(".file-preview a[download]:visible")
+    expect(links).to_have_count(2)
+    read = []
+    for link in links.all():
+        with page.expect_download() as caught:
+            link.click()
+        read.append(list(csv.DictReader(caught.value.path().open(encoding="utf-8-sig"))))
+    votes, triplets = read
+    assert [vote["choice"] for vote in votes] == ["left", "right", "tie", "bad"]
+    assert {vote["left"] for vote in votes} | {vote["right"] for vote in votes} == {
+        "bm25", "baseline",
+    }  # fmt: skip
+    assert len(triplets) <= 2
+    assert all(one["positive"] != one["negative"] for one in triplets)
+
+
+def test_a_link_opens_the_view_that_it_was_copied_from(app, visit):
+    page = visit(f"{app}/?q=baleine+dans+un+port&with=baseline,bm25&k=4&in=test")
+    expect(page.locator(".answer h3")).to_have_text(["E5 de base", "BM25"])
+    expect(page.locator(".kind-baseline li")).to_have_count(4)
+    expect(page.get_by_label("le split de test")).to_be_checked()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copier le lien").click()
+    expect(page.get_by_text("Lien copié.")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(app)
+    other = visit(link)
+    expect(other.locator(".answer h3")).to_have_text(["E5 de base", "BM25"])
+    expect(other.locator(".kind-baseline li")).to_have_count(4)
+    expect(other.locator("#query").locator("input, textarea")).to_have_value("baleine dans un port")
+
+
+def test_many_queries_give_one_table(app, visit):
+    page = visit(app)
+    open_tab(page, "Par lot")
+    page.get_by_label("Requêtes, une par ligne").fill("baleine\n\n=SOMME(A1)\nbaleine\nneige")
+    page.get_by_role("button", name="Chercher toutes").click()
+    expect(page.get_by_text("3 requêtes")).to_be_visible()
+    with page.expect_download() as caught:
+        page.locator(".file-preview a[download]:visible").click()
+    rows = list(csv.DictReader(caught.value.path().open(encoding="utf-8-sig")))
+    assert {row["query"] for row in rows} == {"baleine", "'=SOMME(A1)", "neige"}
+    assert {row["retriever"] for row in rows} == {"BM25", "E5 de base"}
+    assert rows[0]["title"] == "Une baleine égarée dans le port de Saint-Nazaire"
 
 
 def test_a_phone_gets_the_whole_page(app, visit):

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from e5demo.data import browsing
-from e5demo.data.browsing import Filter, browse, page, searchable
+from e5demo.data.browsing import Filter, Scope, browse, page, searchable
+from e5demo.errors import BadDate
 
 NEWS = [
     ("Zèbre à Sète", "Un L’Été ŒUVRE", "2014-02-05", "AFP"),
@@ -48,6 +49,31 @@ def test_agencies_and_days_narrow_and_a_row_without_a_date_passes_no_day():
     assert found(until="2014-02-05") == [1, 3]
     assert found(since="2014-02-05", until="2014-02-05") == [1]
     assert found(since="2014", until="2014-02~") == [1, 4]
+
+
+def test_a_scope_says_of_each_row_whether_it_passes_and_nothing_where_all_do():
+    assert Scope().mask(table()) is None
+    scope = Scope.checked(["AFP"], "2014-02-06", None)
+    assert scope.mask(table()).tolist() == [False, False, False, True]
+
+
+def test_a_year_or_month_as_the_end_means_its_last_day():
+    wanted = Filter.checked(["AFP"], " 2013 ", "2014-02", text="neige", order="newest")
+    assert wanted == Filter(("AFP",), "2013", "2014-02~", "neige", "newest")
+    assert "2014-02-28" <= wanted.until < "2014-03-01"
+
+
+def test_cleared_fields_filter_nothing():
+    assert Filter.checked(None, None, "  ") == Filter()
+
+
+@pytest.mark.parametrize(
+    "value", ["05.02.2014", "2014-2-5", "2014-", "hier", "2014-02-05T10", "2014-02-30"]
+)
+def test_another_form_of_date_is_refused(value):
+    for since, until in ((value, ""), ("", value)):
+        with pytest.raises(BadDate, match="YYYY-MM-DD"):
+            Scope.checked([], since, until)
 
 
 @pytest.mark.parametrize(

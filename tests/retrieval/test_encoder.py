@@ -58,6 +58,27 @@ def test_a_folder_that_does_not_normalise_gives_unit_vectors_too(tiny_model, tmp
     np.testing.assert_allclose(plain, E5Encoder(tiny_model).encode(texts, "query"), atol=1e-6)
 
 
+@pytest.mark.parametrize("role", ["query", "document"])
+@pytest.mark.parametrize("max_length", [24, 8])
+def test_the_mean_of_token_vectors_is_the_text_s(tiny_model, role, max_length):
+    encoder = E5Encoder(tiny_model, max_length)
+    assert encoder.averages_tokens()
+    tokens = encoder.token_vectors("la neige\nla train la", role)
+    assert tokens.vectors.dtype == np.float32
+    assert len(tokens.vectors) == len(tokens.offsets) <= max_length
+    mean = tokens.vectors.mean(axis=0)
+    (vector,) = encoder.encode(["la neige\nla train la"], role)
+    np.testing.assert_allclose(mean / np.linalg.norm(mean), vector, atol=1e-5)
+
+
+def test_tokens_stand_in_the_text_without_its_prompt(tiny_model):
+    text = "la neige, train"
+    offsets = E5Encoder(tiny_model).token_vectors(text, "document").offsets
+    assert offsets[:3] == [(0, 0)] * 3  # <s> ▁passage :
+    assert offsets[-1] == (0, 0)
+    assert [text[a:b].strip() for a, b in offsets[3:-1]] == ["la", "neige", ",", "train"]
+
+
 @pytest.mark.parametrize("other", ["role", "length", "model"])
 def test_the_cache_key_differs_by_prompt_length_and_weights(tiny_model, tmp_path, other):
     key = E5Encoder(tiny_model, 128).key("query")

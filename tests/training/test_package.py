@@ -16,6 +16,7 @@ from e5demo.training import package as module
 from e5demo.training import worker
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter, model_card
 from e5demo.training.recipe import make_recipe
+from e5demo.training.triplets import Extra
 from e5demo.training.tuned import SCORES, begin_tuned, end_tuned, list_tuned, open_tuned
 from e5demo.workspace import write_json
 
@@ -147,6 +148,29 @@ def test_nothing_pickled_and_no_checkpoint_is_in_the_zip(of, tmp_path):
     assert {PurePosixPath(name).suffix for name in inside} <= module.SUFFIXES
 
 
+def test_triplets_stay_here_and_only_their_number_goes_out(of, tiny_model, tmp_path):
+    tuned = of("lora")
+    write_json(
+        tuned.folder / "training.json",
+        {**json.loads((tuned.folder / "training.json").read_text("utf-8")),
+         "extra": {"used": 1, "left_out": 2}},
+    )  # fmt: skip
+    texts = pd.DataFrame({"query": ["secret q"], "positive": ["secret p"], "negative": ["n"]})
+    texts.to_parquet(tuned.folder / "extra.parquet")
+    tuned = open_tuned(tuned.folder)
+    path = export_tuned(tuned, tmp_path / "model.zip")
+    held = members(path)
+    assert not [name for name in held if "extra" in name]
+    assert b"secret" not in b"".join(held.values())
+    assert "on 8 pairs (extra triplets: 1) in " in model_card(tuned)
+    for number, source in enumerate((path, tuned.folder)):
+        imported = import_tuned(tmp_path / f"theirs-{number}", source)
+        assert (imported.state, imported.extra) == ("done", Extra(1, 2))
+        assert not (imported.folder / "extra.parquet").exists()
+        found, expected = (vectors(one.source(tiny_model)) for one in (imported, tuned))
+        assert np.array_equal(found, expected)
+
+
 def test_the_card_tells_what_it_is_and_what_it_scored(of):
     tuned = of("lora")
     tuned.rename("Mon <b>essai</b> [x](y)")
@@ -248,6 +272,8 @@ HOSTILE = {
     "scores as texts": (changed_json("scores.json", after={"ndcg@10": "x"}), "format code"),
     "a list for a name": (put("name.json", '{"name": ["x"]}'), "str"),
     "an endless name": (put("name.json", json.dumps({"name": "x" * 61})), "60"),
+    "text for a count": (changed_json("training.json", extra={"used": "x"}), "int"),
+    "another count": (changed_json("training.json", extra={"zut": 1}), "zut"),
     "bad plan": (changed_json("plan.json", timing={}), "argument"),
     "bad history": (put("history.jsonl", "{x}\n"), "Expecting"),
     "history without steps": (put("history.jsonl", '{"loss": 1}\n'), "step"),

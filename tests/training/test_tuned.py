@@ -3,6 +3,7 @@ import sys
 import threading
 from dataclasses import asdict
 
+import pandas as pd
 import pytest
 
 from e5demo.config import EvaluationSettings, SplitSettings
@@ -12,9 +13,10 @@ from e5demo.training import tuned as module
 from e5demo.training.checkpoints import History
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import make_recipe
+from e5demo.training.triplets import Extra
 from e5demo.training.tuned import begin_tuned, end_tuned, list_tuned, open_tuned
 from e5demo.training.worker import PLAN, Trained
-from e5demo.workspace import write_json
+from e5demo.workspace import read_json, write_json
 
 SPLIT, EVALUATION = SplitSettings(seed=7), EvaluationSettings(max_length=64, cutoffs=(1, 3))
 TRAINED = Trained(10, 12, 8, 3.5, 4096, 23520, 640.0)
@@ -40,8 +42,9 @@ def begun(tmp_path, base):
     return begin(tmp_path / "all" / "lora-0123abcd", base)
 
 
-def begin(folder, base, method="lora"):
-    return begin_tuned(folder, make_recipe(method), base, SPLIT, EVALUATION, **TOLD)
+def begin(folder, base, method="lora", triplets=None, **more):
+    settings = make_recipe(method)
+    return begin_tuned(folder, settings, base, SPLIT, EVALUATION, triplets, **TOLD, **more)
 
 
 def test_what_was_asked_is_found_again(begun, base):
@@ -54,6 +57,20 @@ def test_what_was_asked_is_found_again(begun, base):
     assert opened.versions.keys() == set(module.LIBRARIES)
     assert (opened.trained, opened.plan, opened.scores, opened.history) == (None, None, None, [])
     assert make_recipe("lora").from_yaml(begun.folder / "recipe.yaml") == opened.settings
+
+
+def test_triplets_are_kept_with_it(tmp_path, base):
+    given = pd.DataFrame({"query": ["q"], "positive": ["été"], "negative": ["n"]}, dtype="object")
+    counts = {"used": 1, "left_out": 2}
+    tuned = open_tuned(begin(tmp_path / "lora-1", base, triplets=given, extra=counts).folder)
+    assert tuned.extra == Extra(1, 2)
+    pd.testing.assert_frame_equal(tuned.triplets, given, check_column_type=False)
+
+
+def test_one_of_before_there_were_triplets_has_none(begun):
+    assert "extra" not in read_json(begun.folder / "training.json")
+    assert begun.extra == Extra(0, 0)
+    assert not (begun.folder / "extra.parquet").exists()
 
 
 def test_its_end_makes_it_a_model(begun):

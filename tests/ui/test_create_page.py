@@ -16,14 +16,15 @@ def page(tmp_path):
     return create_page(Backends(FakeEngine(tmp_path)))[0]
 
 
-def test_the_page_has_its_tabs_and_no_public_endpoint(page):
+def test_the_page_has_its_tabs_and_one_public_endpoint(page):
     config = page.get_config_file()
     tabs = [c["props"].get("id") for c in config["components"] if c["type"] == "tabitem"]
     assert set(TABS) <= set(tabs)
     wired = [d for d in config["dependencies"] if d["backend_fn"]]
     assert len(wired) > 20
-    assert {d["api_visibility"] for d in config["dependencies"]} == {"private"}
-    assert page.get_api_info() == {"named_endpoints": {}, "unnamed_endpoints": {}}
+    public = [d["api_name"] for d in config["dependencies"] if d["api_visibility"] != "private"]
+    assert public == ["search"]
+    assert list(page.get_api_info()["named_endpoints"]) == ["/search"]
 
 
 def test_no_state_holds_more_than_an_id(page):

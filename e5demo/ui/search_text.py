@@ -1,0 +1,229 @@
+"""The search tab's words, in French and English; `text.py` looks them up with all others."""
+
+STATIC: dict[str, tuple[str, str]] = {
+    "search_intro": (
+        "La même question à plusieurs moteurs : ce que l’un trouve et l’autre non.",
+        "The same question to several retrievers: what one finds and another does not.",
+    ),
+    "query_hint": ("Un titre, ou quelques mots", "A headline, or a few words"),
+    "search_button": ("Chercher", "Search"),
+    "columns": (
+        "Moteurs, de gauche à droite (quatre au plus)",
+        "Retrievers, from left to right (four at most)",
+    ),
+    "hits": ("Résultats", "Results"),
+    "encode_button": ("Encoder ce corpus", "Encode this corpus"),
+    "copy_link": ("Copier le lien", "Copy the link"),
+    "filters": ("Filtres : agence, dates", "Filters: agency, dates"),
+    "tab_side": ("Côte à côte", "Side by side"),
+    "tab_contrasts": ("Où regarder", "Where to look"),
+    "tab_vote": ("Vote à l’aveugle", "Blind vote"),
+    "tab_batch": ("Par lot", "Batch"),
+    # where to look
+    "contrast": ("Requêtes de test", "Test queries"),
+    "contrast_differ": ("les plus différentes", "most different"),
+    "contrast_gains": ("plus grands gains", "biggest gains"),
+    "contrast_losses": ("plus grandes pertes", "biggest losses"),
+    "contrast_wrong": ("toutes deux fausses", "both wrong"),
+    "random_query": ("Une au hasard", "A random one"),
+    "measure_ranks": ("Mesurer les rangs manquants", "Measure the missing ranks"),
+    "find_title": ("Mots du titre", "Words in the title"),
+    # blind vote
+    "vote_from": ("Requêtes", "Queries"),
+    "vote_test": ("du split de test", "from the test split"),
+    "vote_train": ("du split d’entraînement", "from the train split"),
+    "vote_typed": ("la mienne, ci-dessus", "my own, above"),
+    "vote_next": ("Requête suivante", "Next query"),
+    "vote_left": ("Gauche", "Left"),
+    "vote_right": ("Droite", "Right"),
+    "vote_tie": ("Aussi bonnes", "Equally good"),
+    "vote_bad": ("Mauvaises toutes deux", "Both bad"),
+    "vote_use": (
+        "Les triplets (requête, article préféré, l’autre) peuvent entraîner E5 : cochez « Ajouter "
+        "mes votes à l’aveugle » dans ses réglages. Ceux du split de test en sont écartés ; tirez "
+        "les requêtes du split d’entraînement, ou tapez les vôtres, et cherchez dans tous les "
+        "articles.",
+        "The triplets (query, preferred article, the other one) can train E5: tick “Add my blind "
+        "votes” in its settings. Those of the test split are left out; draw queries from the train "
+        "split, or type your own, and search in all articles.",
+    ),
+    "vote_export": ("Exporter les votes", "Export the votes"),
+    "vote_files": ("Votes et triplets (CSV)", "Votes and triplets (CSV)"),
+    # batch
+    "batch_queries": (
+        "Requêtes, une par ligne (1 000 au plus)",
+        "Queries, one a line (1,000 at most)",
+    ),
+    "batch_upload": ("Ouvrir un fichier texte", "Open a text file"),
+    "batch_button": ("Chercher toutes", "Search all"),
+    "batch_file": ("Résultats (CSV)", "Results (CSV)"),
+}
+
+SPOKEN: dict[str, tuple[str, str]] = {
+    "search_empty": (
+        "Tapez une requête, ou essayez un de ces exemples.",
+        "Type a query, or try one of these examples.",
+    ),
+    "searching": ("Recherche en cours…", "Searching…"),
+    "model_loading": ("E5 se charge ; BM25 répond déjà.", "E5 is loading; BM25 answers already."),
+    "no_hits": (
+        "Rien : aucun mot en commun avec un article, ou les filtres les écartent tous.",
+        "Nothing: no word in common with any article, or the filters leave none.",
+    ),
+    "took_both": (
+        "encodage {encode} ms, recherche {search} ms",
+        "encoding {encode} ms, search {search} ms",
+    ),
+    "took_search": ("recherche {search} ms", "search {search} ms"),
+    "reference": ("colonne de référence", "the column compared with"),
+    "agreement": ("recouvrement {overlap} · RBO {rbo}", "overlap {overlap} · RBO {rbo}"),
+    "agreement_help": (
+        "Avec la colonne de gauche, sur {k} rangs, de 0 à 1 ; le RBO pèse plus les premiers.",
+        "With the left column, over {k} ranks, from 0 to 1; RBO weighs the first ones more.",
+    ),
+    "gold": ("article visé", "article sought"),
+    "gold_at": ("Article visé : rang {rank}.", "Article sought: rank {rank}."),
+    "gold_beyond": (
+        "Article visé : au-delà du rang {depth}.",
+        "Article sought: beyond rank {depth}.",
+    ),
+    "gold_moves": (
+        "L’article visé passe du rang {left} au rang {right}.",
+        "The article sought moves from rank {left} to {right}.",
+    ),
+    "gold_stays": (
+        "L’article visé reste au rang {left}.",
+        "The article sought stays at rank {left}.",
+    ),
+    "gold_found": (
+        "L’article visé, perdu à gauche, est au rang {rank} à droite.",
+        "The article sought, lost on the left, is at rank {rank} on the right.",
+    ),
+    "gold_lost": (
+        "L’article visé, au rang {rank} à gauche, est perdu à droite.",
+        "The article sought, at rank {rank} on the left, is lost on the right.",
+    ),
+    "gold_nowhere": (
+        "L’article visé n’est trouvé d’aucun côté.",
+        "The article sought is found on neither side.",
+    ),
+    "gold_ranks": ("Rang de l’article visé : {ranks}.", "Rank of the article sought: {ranks}."),
+    "in_common": ("{count} résultats sur {k} en commun.", "{count} of {k} results in common."),
+    "in_common_of_all": (
+        "{count} résultats sur {k} communs à toutes les colonnes.",
+        "{count} of {k} results common to all columns.",
+    ),
+    "moves_title": ("Qui monte, qui descend", "What moves up, what moves down"),
+    "moves_key": (
+        "Trait plein : monte ; tirets : descend ; rond vide : absent de la colonne voisine ; "
+        "trait épais : l’article visé.",
+        "Solid line: up; dashes: down; hollow dot: not in the neighbouring column; thick line: "
+        "the article sought.",
+    ),
+    "move_same": ("=", "="),
+    "move_up": ("▲ {steps}", "▲ {steps}"),
+    "move_down": ("▼ {steps}", "▼ {steps}"),
+    "move_new": ("nouveau", "new"),
+    "move_new_from": ("nouveau (rang {rank} à gauche)", "new (rank {rank} on the left)"),
+    "move_gone": ("absent à droite", "gone on the right"),
+    "move_gone_everywhere": ("absent ailleurs", "gone everywhere else"),
+    "move_gone_from": ("absent de : {names}", "gone from: {names}"),
+    "margin": ("{margin} devant le suivant", "{margin} ahead of the next"),
+    "margin_none": ("à égalité avec le suivant", "level with the next"),
+    "why": ("Pourquoi ce résultat ?", "Why this result?"),
+    "to_encode": (
+        "E5 n’a pas encore lu ce corpus : {count} articles à encoder, environ {time}. BM25 répond "
+        "tout de suite.",
+        "E5 has not read this corpus yet: {count} articles to encode, about {time}. BM25 answers "
+        "at once.",
+    ),
+    "encoding_queued": ("L’encodage est lancé.", "Encoding has started."),
+    "link_copied": ("Lien copié.", "Link copied."),
+    # where to look
+    "contrast_intro": (
+        "Rang de l’article visé chez {left} et chez {right}. Un clic ouvre la requête côte à côte.",
+        "Rank of the article sought by {left} and by {right}. A click opens the query side by "
+        "side.",
+    ),
+    "contrast_missing": (
+        "Pas encore de mesure de {names} sur ce corpus : le rang de l’article visé est à chercher "
+        "pour chaque requête de test.",
+        "No measurement of {names} on this corpus yet: the rank of the article sought is to be "
+        "looked for, for each test query.",
+    ),
+    "contrast_queued": ("La mesure est lancée.", "The measurement has started."),
+    "contrast_none": ("Aucune requête de ce genre.", "No query of that kind."),
+    "contrast_counts": (
+        "{gains} requêtes gagnent, {losses} perdent, {same} ne bougent pas.",
+        "{gains} queries gain, {losses} lose, {same} stay.",
+    ),
+    "beyond": ("> {depth}", "> {depth}"),
+    "head_query": ("Requête", "Query"),
+    "head_rank": ("Rang", "Rank"),
+    "head_title": ("Titre trouvé", "Title found"),
+    # why
+    "why_title": ("Pourquoi « {title} » chez {name} ?", "Why “{title}” by {name}?"),
+    "why_aid": (
+        "Une aide pour l’œil, pas une preuve : le classement vient des vecteurs entiers.",
+        "An aid to the eye, not a proof: the ranking comes from whole vectors.",
+    ),
+    "why_heat": (
+        "Plus un mot est marqué, plus il porte de similarité que d’ordinaire ; souligné : moins.",
+        "The more a word is marked, the more of the similarity it carries than it usually does; "
+        "underlined: less.",
+    ),
+    "why_pooling": (
+        "Ce modèle ne fait pas la moyenne de ses tokens : ses mots ne se séparent pas.",
+        "This model does not average its tokens: its words cannot be told apart.",
+    ),
+    "why_terms": (
+        "BM25 additionne les scores des mots en commun :",
+        "BM25 adds up the scores of the words in common:",
+    ),
+    "why_no_terms": ("Aucun mot en commun.", "No word in common."),
+    "why_fusion": (
+        "La fusion additionne 1 / (60 + rang) : {parts}.",
+        "Fusion adds up 1 / (60 + rank): {parts}.",
+    ),
+    "why_query": ("Requête", "Query"),
+    "why_passage": ("Article", "Article"),
+    "close": ("Fermer", "Close"),
+    # blind vote
+    "vote_intro": (
+        "Deux réponses sans nom, dans un ordre tiré au sort : {left} et {right}. Laquelle répond "
+        "le mieux ?",
+        "Two answers without names, in a drawn order: {left} and {right}. Which answers better?",
+    ),
+    "vote_score": (
+        "{right} préféré dans {share} % des votes tranchés (intervalle à 95 % : {low} à {high} %). "
+        "Tranchés : {decided} ; égalités : {ties} ; mauvaises toutes deux : {bad}.",
+        "{right} preferred in {share}% of the decided votes (95% interval: {low} to {high}%). "
+        "Decided: {decided}; ties: {ties}; both bad: {bad}.",
+    ),
+    "vote_no_score": (
+        "Aucun vote tranché encore entre ces deux moteurs. Égalités : {ties} ; mauvaises toutes "
+        "deux : {bad}.",
+        "No decided vote between these two yet. Ties: {ties}; both bad: {bad}.",
+    ),
+    "vote_start": (
+        "« Requête suivante » en tire une où les deux classements diffèrent.",
+        "“Next query” draws one on which the two rankings differ.",
+    ),
+    "vote_counted": (
+        "Vote compté. Tapez une autre requête, puis « Requête suivante ».",
+        "Vote counted. Type another query, then “Next query”.",
+    ),
+    "vote_agree": (
+        "Les deux classements sont les mêmes pour cette requête : rien à départager.",
+        "Both rankings are the same for this query: nothing to decide.",
+    ),
+    "vote_all_agree": (
+        "Sur {count} requêtes tirées, les deux classements sont les mêmes.",
+        "On {count} queries drawn, both rankings are the same.",
+    ),
+    # batch
+    "batch_done": (
+        "{queries} requêtes, {rows} lignes ; les premières :",
+        "{queries} queries, {rows} rows; the first ones:",
+    ),
+}

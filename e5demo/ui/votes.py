@@ -1,0 +1,187 @@
+"""Blind vote: two answers without names; which is better? A running score, and exports."""
+
+import json
+import random
+import time
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from e5demo.answers import Column
+from e5demo.backend import Backend
+from e5demo.errors import EmptyQuery, NoVotes, OneRetriever
+from e5demo.evaluation.votes import Choice, Side, Vote, tally, triplets, votes_table
+from e5demo.retrieval.explain import word_spans
+from e5demo.ui import html
+from e5demo.ui.asked import Asked, Controls, named, read
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split
+from e5demo.ui.guard import guarded
+from e5demo.ui.search_views import hit_head
+from e5demo.ui.text import count, decimal, label, say
+from e5demo.workspace import fresh_download, write_csv, write_spreadsheet
+
+CHOICES: tuple[Choice, ...] = ("left", "tie", "bad", "right")
+SOURCES = ("test", "train", "typed")
+DRAWN = 20  # queries tried for one on which the rankings differ
+
+
+def create_votes(frame: Frame, controls: Controls) -> None:
+    t = frame.i18n
+    about = gr.HTML()
+    with gr.Row(elem_classes="settings"):
+        source = gr.Radio(
+            label=t("vote_from"), choices=[*SOURCES], value="test", scale=3, min_width=320
+        )
+        draw = gr.Button(t("vote_next"), variant="primary", scale=0, min_width=180)
+    ballot = gr.HTML(elem_classes="ballot")
+    with gr.Row(visible=False, elem_classes="choices") as choosing:
+        buttons = {one: gr.Button(t(f"vote_{one}"), min_width=110) for one in CHOICES}
+    score = gr.HTML(elem_classes="score")
+    gr.Markdown(t("vote_use"), elem_classes="note")
+    with gr.Row():
+        export = gr.Button(t("vote_export"), size="sm", scale=0, min_width=170)
+        files = gr.File(
+            label=t("vote_files"), visible=False, interactive=False, file_count="multiple"
+        )
+    asked_now = gr.State("")  # the ballot: the query, and which retriever stands on which side
+
+    @guarded
+    def render(visitor: str | None, language: str, *settings: Any) -> Any:
+        sources = [(label(language, f"vote_{name}"), name) for name in SOURCES]
+        backend, names = frame.backend(visitor), settings[0] or []
+        intro = result = ""
+        if len(names) > 1:
+            called = named(language, backend, names[:2])
+            intro = say(language, "vote_intro", left=called[names[0]], right=called[names[1]])
+            result = _score(language, backend, called)
+        start = html.note(say(language, "vote_start"), "empty")
+        return (
+            gr.update(choices=sources),
+            html.note(intro),
+            start,
+            gr.update(visible=False),
+            result,
+            "",
+        )
+
+    @guarded
+    def next_ballot(
+        visitor: str | None, language: str, wanted: str, typed: str, *settings: Any
+    ) -> Any:
+        asked, backend = read(*settings), frame.backend(visitor)
+        if not asked.pair:
+            raise OneRetriever
+        queries = [typed] if wanted == "typed" else _drawn(backend, wanted)
+        if not queries[0].strip():
+            raise EmptyQuery
+        sides = random.sample(asked.pair, 2)
+        for query in queries:
+            columns = _answers(backend, asked, query, sides)
+            if _ids(columns[0]) != _ids(columns[1]):
+                shown = json.dumps({"query": query, "sides": sides})
+                return _ballot(language, query, columns), gr.update(visible=True), shown
+        tried = count(language, len(queries))
+        told = say(language, "vote_agree" if wanted == "typed" else "vote_all_agree", count=tried)
+        return html.note(told, "empty"), gr.update(visible=False), ""
+
+    @guarded
+    def after_vote(visitor: str | None, language: str, wanted: str, *rest: Any) -> Any:
+        """The next one; an own query is not asked again."""
+        if wanted != "typed":
+            return next_ballot(visitor, language, wanted, *rest)
+        return html.note(say(language, "vote_counted"), "empty"), gr.update(visible=False), ""
+
+    def vote_for(choice: Choice) -> Any:
+        @guarded
+        def vote(visitor: str | None, language: str, shown: str, *settings: Any) -> Any:
+            if not shown:  # a second click
+                return gr.skip()
+            asked, backend = read(*settings), frame.backend(visitor)
+            told = json.loads(shown)
+            left, right = _answers(backend, asked, told["query"], told["sides"])
+            made = Vote(
+                told["query"], _side(left), _side(right), choice, current(backend)[0].id,
+                asked.kind, backend.choices().max_length, asked.k, time.time(),
+            )  # fmt: skip
+            backend.votes.add(made)
+            pair = asked.pair or tuple(told["sides"])
+            return _score(language, backend, named(language, backend, pair)), ""
+
+        return vote
+
+    @guarded
+    def hand_out(visitor: str | None, language: str) -> Any:
+        votes = frame.backend(visitor).votes.votes()
+        if not votes:
+            raise NoVotes
+        folder = fresh_download()
+        write_spreadsheet(folder / "votes.csv", votes_table(votes))
+        write_csv(folder / "triplets.csv", triplets(votes))
+        paths = [str(folder / name) for name in ("votes.csv", "triplets.csv")]
+        return gr.update(value=paths, visible=True)
+
+    settings = controls.settings
+    shown = [source, about, ballot, choosing, score, asked_now]
+    moments = [frame.scene.change, *(widget.change for widget in settings)]
+    gr.on(moments, render, [*frame.who, *settings], shown, trigger_mode="always_last", **LIGHT)
+    wanted = [*frame.who, source, controls.query, *settings]
+    drawn = [ballot, choosing, asked_now]
+    draw.click(next_ballot, wanted, drawn, **HEAVY)
+    for choice, button in buttons.items():
+        voted = button.click(
+            vote_for(choice), [*frame.who, asked_now, *settings], [score, asked_now], **HEAVY
+        )
+        voted.then(after_vote, wanted, drawn, **HEAVY)
+    export.click(hand_out, frame.who, files, **LIGHT)
+
+
+def _drawn(backend: Backend, part: str) -> list[str]:
+    current_split(backend)
+    dataset, choices = current(backend)
+    titles = backend.split_rows(dataset, choices.split, part)["query"].unique().tolist()
+    return random.sample(titles, min(DRAWN, len(titles)))
+
+
+def _answers(backend: Backend, asked: Asked, query: str, sides: list[str]) -> list[Column]:
+    corpus, options = asked.corpus(backend), asked.options(backend)
+    return [backend.search(corpus, query, name, **options) for name in sides]
+
+
+def _ids(column: Column) -> list[str]:
+    return [hit.passage_id for hit in column.hits]
+
+
+def _side(column: Column) -> Side:
+    first = column.hits[0].passage if column.hits else ""
+    return Side(column.retriever, tuple(_ids(column)), first)
+
+
+def _ballot(language: str, query: str, columns: list[Column]) -> str:
+    """Nothing tells which retriever is which: no name, colour, score, time or mark."""
+    terms = frozenset(word.term for word in word_spans(query))
+    parts = []
+    for side, column in zip(("vote_left", "vote_right"), columns, strict=True):
+        hits = "".join(
+            f"<li>{html.opening(language, hit_head(hit, terms), hit.passage, hit.url)}</li>"
+            for hit in column.hits
+        )
+        body = f"<ol>{hits}</ol>" if hits else html.note(say(language, "no_hits"))
+        head = escape(label(language, side))
+        parts.append(f'<section class="answer"><h3>{head}</h3>{body}</section>')
+    asked = f'<p class="note summary asked">« {escape(query)} »</p>'
+    return f'{asked}<div class="answers" style="--columns: 2">{"".join(parts)}</div>'
+
+
+def _score(language: str, backend: Backend, called: dict[str, str]) -> str:
+    first, second = called
+    found = tally(backend.votes.votes(), first, second)
+    told: dict[str, Any] = {
+        "ties": count(language, found.ties), "bad": count(language, found.bad)
+    }  # fmt: skip
+    if found.share is None or found.low is None or found.high is None:
+        return html.note(say(language, "vote_no_score", **told))
+    shares = {"share": found.share, "low": found.low, "high": found.high}
+    told |= {name: decimal(language, 100 * value, 0) for name, value in shares.items()}
+    told |= {"decided": count(language, found.first + found.second), "right": called[second]}
+    return html.note(say(language, "vote_score", **told), "summary")
