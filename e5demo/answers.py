@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from e5demo.data.corpus import Corpus
 from e5demo.evaluation.agreement import Agreement, agreements
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.explain import Heat, term_scores, token_heat
@@ -79,13 +80,18 @@ class Answer:
 
 def ask(
     retriever: Retriever,
+    corpus: Corpus,
     name: str,
     query: str,
     k: int,
     depth: int,
     allowed: np.ndarray | None = None,
 ) -> Column:
-    """Search once, `depth` ranks down; `allowed` as `Retriever.search` takes it."""
+    """Search once, `depth` ranks down; `allowed` as `Retriever.search` takes it.
+
+    `corpus` is the asker's own. The retriever may have been built for somebody else's, of the same
+    passages but with other titles, agencies and addresses: none of those may show.
+    """
     began = time.perf_counter()
     retriever.encode([query])
     encoded = time.perf_counter()
@@ -95,21 +101,23 @@ def ask(
         name,
         (encoded - began) * 1000,
         (found - encoded) * 1000,
-        _hits(retriever, ranking, k),
-        retriever.corpus.ids[ranking.positions[:depth]].tolist(),
+        _hits(corpus, ranking, k),
+        corpus.ids[ranking.positions[:depth]].tolist(),
     )
 
 
 def hits_table(
     retriever: Retriever,
+    corpus: Corpus,
     name: str,
     queries: Sequence[str],
     k: int,
     allowed: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """A row a hit: `query`, `retriever`, `rank`, `score`, `passage_id`, and the article's title,
-    date, agency and address; a query without hits has one row, without a rank."""
-    articles = retriever.corpus.articles.reset_index()[[*IN_TABLE]]
+    date, agency and address in the asker's `corpus`; a query without hits has one row, without a
+    rank."""
+    articles = corpus.articles.reset_index()[[*IN_TABLE]]
     parts = []
     for query, ranking in zip(queries, retriever.search(queries, k, allowed), strict=True):
         rows = articles.iloc[ranking.positions]
@@ -135,7 +143,7 @@ def reasons(
     """Of the passage at `position`; `encoder` is that of a retriever that uses one."""
     members = retriever.members if isinstance(retriever, FusionRetriever) else [retriever]
     lexical = next((m for m in members if isinstance(m, BM25Retriever)), None)
-    passage = retriever.corpus.articles["passage"].iloc[position]
+    passage = retriever.corpus.articles["passage"].iloc[position]  # the same in every such corpus
     ranks = None
     if len(members) > 1:
         found = [member.search([query], FUSED, allowed)[0].positions for member in members]
@@ -170,8 +178,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
     return {"columns": columns, "agreement": [asdict(one) for one in answer.agreement]}
 
 
-def _hits(retriever: Retriever, ranking: Ranking, k: int) -> list[Hit]:
-    corpus = retriever.corpus
+def _hits(corpus: Corpus, ranking: Ranking, k: int) -> list[Hit]:
     scores = ranking.scores.tolist()
     margins = [*(score - after for score, after in pairwise(scores)), None]
     return [

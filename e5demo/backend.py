@@ -2,25 +2,28 @@
 
 import secrets
 import shutil
+import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Lock
 from typing import Any
 
 import pandas as pd
 import xxhash
 from cachetools import LRUCache, cachedmethod
 
+from e5demo.analysis import Ground
 from e5demo.answers import Answer, Column, Reasons, ask, hits_table, reasons, side_by_side
 from e5demo.config import (
-    PROMPTS,
     CorpusKind,
     EvaluationSettings,
+    Prompting,
     SplitSettings,
+    prompts_of,
 )
 from e5demo.data.browsing import Scope
 from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
@@ -34,7 +37,10 @@ from e5demo.errors import (
     FileMissing,
     FolderNotWritable,
     NoRetriever,
+    NotComparable,
+    NotEncoded,
     NoVotes,
+    TooDeep,
     TooFewPairs,
     TooManyRetrievers,
     TwinsWanted,
@@ -42,10 +48,11 @@ from e5demo.errors import (
     UnknownExperiment,
     UnknownRetriever,
 )
-from e5demo.evaluation.comparison import paired_difference
+from e5demo.evaluation.comparison import Comparison, compare, paired_difference
 from e5demo.evaluation.contrasts import gold_ranks
 from e5demo.evaluation.experiments import (
     EVALUATION,
+    GROUND,
     Experiment,
     Measured,
     list_experiments,
@@ -54,9 +61,18 @@ from e5demo.evaluation.experiments import (
 )
 from e5demo.evaluation.metrics import average, score_run
 from e5demo.evaluation.runs import DEPTH, make_run
-from e5demo.evaluation.votes import VoteBook, triplets
+from e5demo.evaluation.votes import Choice, Vote, VoteBook, triplets
 from e5demo.jobs import Progress, silent
+from e5demo.report import (
+    Evidence,
+    call_experiments,
+    library_versions,
+    report_title,
+    write_evidence,
+)
+from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.engine import DENSE, RETRIEVERS, Engine
+from e5demo.retrieval.fusion import DEPTH as FUSED
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.search import Retriever
 from e5demo.training.checkpoints import forget_checkpoints
@@ -102,7 +118,11 @@ KEPT_UPLOAD_SECONDS = 24 * 3600
 KEPT_DATASETS = 4
 KEPT_RECIPES = 200  # a form writes one for each of its states
 KEPT_CORPORA = 8
+KEPT_COMPARISONS = 8
+KEPT_BALLOTS = 64
+TIMED_QUERIES = 10
 MOST_COLUMNS = 4
+PATIENCE_SECONDS = 20  # what takes longer to encode is a job
 
 
 @dataclass(frozen=True)
@@ -124,6 +144,10 @@ class Backend:
         self._datasets: LRUCache = LRUCache(KEPT_DATASETS)
         self._splits: LRUCache = LRUCache(KEPT_CORPORA)
         self._corpora: LRUCache = LRUCache(KEPT_CORPORA)
+        self._ballots: LRUCache = LRUCache(KEPT_BALLOTS)
+        self._ballot_lock = Lock()
+        self._comparisons: LRUCache = LRUCache(KEPT_COMPARISONS)
+        self._comparison_ready = Condition()
         self._dataset_ready, self._split_ready = Condition(), Condition()
         self._split_rows: LRUCache = LRUCache(KEPT_CORPORA)
         self._corpus_ready, self._rows_ready = Condition(), Condition()
@@ -358,8 +382,8 @@ class Backend:
         found = self.engine.retriever(kind, corpus, max_length, progress, tuned)
         if kind in DENSE:
             self.engine.encoder(max_length, tuned).load()  # not a part of the time shown
-        allowed = scope.mask(corpus.articles) if scope else None
-        return ask(found, retriever, query.strip(), k, max(k, depth), allowed)
+        allowed = corpus.allowed(scope) if scope else None
+        return ask(found, corpus, retriever, query.strip(), k, max(k, depth), allowed)
 
     def side_by_side(
         self, corpus: Corpus, query: str, retrievers: Sequence[str], *, k: int = 10, **options: Any
@@ -368,11 +392,7 @@ class Backend:
 
         Raises NoRetriever, TooManyRetrievers, and what `search` raises.
         """
-        names = list(dict.fromkeys(retrievers))
-        if not names:
-            raise NoRetriever
-        if len(names) > MOST_COLUMNS:
-            raise TooManyRetrievers(count=len(names), most=MOST_COLUMNS)
+        names = columns_of(retrievers)
         columns = [self.search(corpus, query, name, k=k, **options) for name in names]
         return side_by_side(columns, k)
 
@@ -380,6 +400,45 @@ class Backend:
     def votes(self) -> VoteBook:
         """The person's blind votes between retrievers."""
         return VoteBook(self.workspace.votes)
+
+    def keep_ballot(self, ballot: Vote) -> str:
+        """An id for `cast`: what was shown, complete but for the choice."""
+        ballot_id = secrets.token_hex(8)
+        with self._ballot_lock:
+            self._ballots[ballot_id] = ballot
+        return ballot_id
+
+    def cast(self, ballot_id: str, choice: Choice) -> bool:
+        """Write the vote down, for what was shown. False where that ballot was cast before."""
+        with self._ballot_lock:
+            ballot = self._ballots.get(ballot_id)
+            if ballot is None:
+                return False
+            self.votes.add(replace(ballot, choice=choice, at=time.time()))
+            del self._ballots[ballot_id]  # only now: a failed writing may be tried again
+        return True
+
+    def model_of(self, retriever: str) -> str | None:
+        """The fingerprint of the weights that it reads with."""
+        kind, tuned = self.find_retriever(retriever)
+        return (tuned or self.engine.find_model()).fingerprint if kind in DENSE else None
+
+    def to_read(self, corpus: Corpus, retriever: str, max_length: int) -> tuple[int, float]:
+        """How many passages the retriever's model has yet to encode, and about how many seconds
+        that takes here. Raises UnknownRetriever."""
+        kind, tuned = self.find_retriever(retriever)
+        if kind not in DENSE:
+            return 0, 0.0
+        passages = self.engine.unencoded(corpus, max_length, tuned)
+        seconds = self.engine.seconds_to_encode(passages, max_length) if passages else 0.0
+        return len(passages), seconds
+
+    def check_read(self, corpus: Corpus, retrievers: Sequence[str], max_length: int) -> None:
+        """Raises NotEncoded where a person would wait too long: that is a job then."""
+        for name in retrievers:
+            passages, seconds = self.to_read(corpus, name, max_length)
+            if seconds > PATIENCE_SECONDS:
+                raise NotEncoded(retriever=name, passages=passages, seconds=round(seconds))
 
     def explain(
         self,
@@ -399,7 +458,7 @@ class Backend:
         found = self.engine.retriever(kind, corpus, max_length, silent, tuned)
         encoder = self.engine.encoder(max_length, tuned) if kind in DENSE else None
         position = int(corpus.articles.index.get_loc(passage_id))
-        allowed = scope.mask(corpus.articles) if scope else None
+        allowed = corpus.allowed(scope) if scope else None
         return reasons(found, encoder, query.strip(), position, allowed)
 
     def search_all(
@@ -415,13 +474,18 @@ class Backend:
         """The first k of each query in one table: see `answers.hits_table`."""
         kind, tuned = self.find_retriever(retriever)
         found = self.engine.retriever(kind, corpus, max_length, silent, tuned)
-        allowed = scope.mask(corpus.articles) if scope else None
-        return hits_table(found, retriever, queries, k, allowed)
+        allowed = corpus.allowed(scope) if scope else None
+        return hits_table(found, corpus, retriever, queries, k, allowed)
 
-    def gold(self, dataset: Dataset, corpus: Corpus, query: str) -> set[str]:
-        """Ids of the passages that answer the query, where it is a title of the data."""
+    def gold(
+        self, dataset: Dataset, corpus: Corpus, query: str, scope: Scope | None = None
+    ) -> set[str]:
+        """Ids of the passages that answer the query, where it is a title of the data, and that
+        `scope` lets through."""
         same = dataset.pairs["query_id"] == text_id(query.strip())
-        return set(dataset.pairs.loc[same, "passage_id"]) & set(corpus.articles.index)
+        allowed = corpus.allowed(scope) if scope else None
+        there = corpus.ids if allowed is None else corpus.ids[allowed]
+        return set(dataset.pairs.loc[same, "passage_id"]) & set(there)
 
     # --- scores ------------------------------------------------------------------------------
 
@@ -433,7 +497,13 @@ class Backend:
         settings: EvaluationSettings,
         progress: Progress = silent,
     ) -> Experiment:
-        """Score one retriever on the test queries and keep the experiment."""
+        """Score one retriever on the test queries and keep the experiment.
+
+        Raises EmptySplit, UnknownRetriever, NoWeights, TooDeep.
+        """
+        kind, tuned = self.find_retriever(retriever)
+        if kind == "fusion" and max(settings.cutoffs) > FUSED:
+            raise TooDeep(retriever=retriever, depth=FUSED)
         split = self.split(dataset, split_settings, progress)
         corpus = self.corpus(dataset, split_settings, settings.corpus)
         queries = make_queries(
@@ -441,13 +511,14 @@ class Backend:
         )
         timings: dict[str, float] = {}
         found_passages = 0
-        kind, tuned = self.find_retriever(retriever)
         length = settings.max_length
         if kind in DENSE:
             with timed(timings, "encode_passages"):
-                _, found_passages = self.encode(corpus, length, progress, tuned)
+                _, found_passages = self.encode(corpus, length, progress, tuned, settings.prompts)
         with timed(timings, "index"):
-            found = self.engine.retriever(kind, corpus, length, progress, tuned)
+            found = self.engine.retriever(
+                kind, corpus, length, progress, tuned, settings.prompts, settings.precision
+            )
         texts = list(queries.texts.values())
         with timed(timings, "encode_queries"):
             found.prepare(texts, progress)
@@ -455,6 +526,7 @@ class Backend:
             rankings = found.search(texts, max(DEPTH, *settings.cutoffs))
         run = make_run(list(queries.texts), rankings, corpus)
         scores = score_run(run, queries.qrels, settings.cutoffs)
+        encoder = self.engine.encoder(length, tuned, settings.prompts) if kind in DENSE else None
         return save_experiment(
             self.workspace.experiments,
             self._measured(dataset, retriever, split_settings, settings, corpus, queries),
@@ -466,13 +538,15 @@ class Backend:
             metrics=average(scores),
             timings={"encode_passages": 0.0, **timings},
             cached_passages=found_passages,
+            query_milliseconds=one_query_milliseconds(found, encoder, texts),
         )
 
     def measured_ranks(
         self, dataset: Dataset, choices: Choices, kind: CorpusKind, retrievers: Sequence[str]
     ) -> pd.DataFrame:
         """The test queries (`query`, by query id) with each retriever's rank of the passage sought,
-        from evaluations made before: those on the ground that most of these share, the newest.
+        from evaluations made before: those on the ground that most of these share, with the most
+        queries.
 
         A retriever that was not evaluated there has no column; a rank beyond 100 is NaN.
         """
@@ -483,16 +557,13 @@ class Backend:
                 found.setdefault(experiment.measured.retriever, experiment)
         if not grounds:
             return pd.DataFrame({"query": []})
-        chosen = max(grounds.values(), key=len)
-        corpus = self.corpus(dataset, choices.split, kind)
-        parts = self.split(dataset, choices.split).parts
-        queries = make_queries(dataset.pairs, parts, corpus)
+        chosen = max(grounds.values(), key=lambda found: (len(found), _queries(found)))
+        queries = self.queries_of(next(iter(chosen.values())))
         ranks = pd.DataFrame({"query": queries.texts}).rename_axis("query_id")
         for name in retrievers:
             if name in chosen:
                 ranks[name] = gold_ranks(chosen[name].run, queries.qrels)
-        asked = next(iter(chosen.values())).scores.index  # a sample of the queries, perhaps
-        return ranks.loc[ranks.index.isin(asked)]
+        return ranks
 
     def _answers_to(
         self,
@@ -510,6 +581,8 @@ class Backend:
             and measured.corpus_kind == kind
             and measured.split == choices.split.model_dump(mode="json")
             and measured.max_length in (None, choices.max_length)
+            and not measured.ablated
+            and measured.model_fingerprint == self.model_of(measured.retriever)
         )
 
     def encode(
@@ -518,9 +591,10 @@ class Backend:
         max_length: int,
         progress: Progress = silent,
         tuned: ModelSource | None = None,
+        prompting: Prompting = "own",
     ) -> tuple[int, int]:
         """Encode a corpus ahead: how many passages it has and how many were in the cache."""
-        encoder = self.engine.encoder(max_length, tuned)
+        encoder = self.engine.encoder(max_length, tuned, prompting)
         _, found = self.engine.cache.encode(encoder, "document", corpus.passages, progress)
         return len(corpus), found
 
@@ -589,15 +663,15 @@ class Backend:
             forget_checkpoints(tuned.folder)
         return tuned
 
-    def keep_votes(self) -> Path:
-        """The triplets of the person's votes as a file of their own, which a command can name.
+    def keep_votes(self, dataset: Dataset) -> Path:
+        """The triplets of the votes on a data set as a file, which a command can name.
 
         Raises NoVotes where no vote gives one.
         """
-        found = triplets(self.votes.votes())
+        found = triplets(vote for vote in self.votes.votes() if vote.dataset == dataset.id)
         if found.empty:
             raise NoVotes
-        path = self.workspace.recipes / "votes.csv"
+        path = self.workspace.recipes / f"votes-{dataset.id}.csv"
         write_csv(path, found)
         return path
 
@@ -769,6 +843,94 @@ class Backend:
                     remove_folder(experiment.folder)
             remove_folder(tuned.folder)
 
+    def queries_of(self, experiment: Experiment) -> Queries:
+        """Those that it was measured on, in their order. Raises UnknownDataset."""
+        dataset = self.dataset(experiment.dataset)
+        split = SplitSettings.checked(**experiment.measured.split)
+        corpus = self.corpus(dataset, split, experiment.measured.corpus_kind)
+        found = make_queries(dataset.pairs, self.split(dataset, split).parts, corpus)
+        asked = experiment.scores.index
+        return Queries({i: found.texts[i] for i in asked}, {i: found.qrels[i] for i in asked})
+
+    def ground(self, experiment: Experiment) -> Ground:
+        """What it was measured on. Raises UnknownDataset, TwinsWanted."""
+        dataset = self.dataset(experiment.dataset)
+        if not self.finds_twins_quickly(dataset):
+            raise TwinsWanted(dataset=dataset.name)
+        split = SplitSettings.checked(**experiment.measured.split)
+        kind = experiment.measured.corpus_kind
+        return Ground(
+            pairs=dataset.pairs,
+            parts=self.split(dataset, split).parts,
+            twins=dataset.twins(),
+            corpus=self.corpus(dataset, split, kind),
+            corpus_pairs=dataset.pairs if kind == "all" else self.split_rows(dataset, split, kind),
+            queries=self.queries_of(experiment),
+        )
+
+    @cachedmethod(
+        lambda self: self._comparisons,
+        key=lambda self, experiments: tuple((one.id, one.created) for one in experiments),
+        condition=lambda self: self._comparison_ready,
+    )
+    def compare(self, experiments: Sequence[Experiment]) -> Comparison:
+        """Each two of them, right against left, by the ids. Raises NotComparable."""
+        first = experiments[0]
+        for other in experiments[1:]:
+            parts = zip(GROUND, first.measured.ground, other.measured.ground, strict=True)
+            differ = [name for name, left, right in parts if left != right]
+            if differ:
+                raise NotComparable(left=first.id, right=other.id, what=", ".join(differ))
+            if not first.metrics.keys() & other.metrics.keys():
+                raise NotComparable(left=first.id, right=other.id, what="cutoffs")
+        return compare({one.id: one.scores for one in experiments})
+
+    def evidence(
+        self, ids: Sequence[str], language: str = "en", progress: Progress = silent
+    ) -> Evidence:
+        """What a report of these evaluations is made from, in French or English.
+
+        Raises UnknownExperiment, UnknownDataset, NotComparable.
+        """
+        experiments = [self.experiment(one) for one in dict.fromkeys(ids)]
+        comparison = self.compare(experiments)
+        first = experiments[0]
+        dataset = self.dataset(first.dataset)
+        settings = SplitSettings.checked(**first.measured.split)
+        split = self.split(dataset, settings, progress)
+        queries = self.queries_of(first)
+        return Evidence(
+            title=report_title(language, dataset.name),
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            split=settings,
+            splits={part: self.split_rows(dataset, settings, part) for part in SPLITS},
+            leaks=split.leaks,
+            queries=queries.texts,
+            qrels=queries.qrels,
+            experiments=experiments,
+            names=call_experiments(language, experiments, self.names()),
+            comparison=comparison,
+            versions=library_versions(),
+            trainings=self._trainings_of(experiments),
+        )
+
+    def _trainings_of(self, experiments: Sequence[Experiment]) -> dict[str, Tuned]:
+        """Which made the model that was measured, by the evaluation's id."""
+        trainings = {tuned.id: tuned for tuned in self.all_trainings()}
+        made_by = {one.id: one.measured.retriever.rpartition(":")[2] for one in experiments}
+        return {one: trainings[name] for one, name in made_by.items() if name in trainings}
+
+    def write_report(
+        self, ids: Sequence[str], path: Path, language: str = "en", progress: Progress = silent
+    ) -> Path:
+        """The evidence as one zip. Raises what `evidence` raises, and FolderNotWritable."""
+        evidence = self.evidence(ids, language, progress)
+        try:
+            return write_evidence(path, evidence, language)
+        except OSError as error:
+            raise FolderNotWritable(folder=path.parent, reason=error.strerror) from error
+
     def experiments(self) -> list[Experiment]:
         """Newest first."""
         return list_experiments(self.workspace.experiments)
@@ -796,10 +958,38 @@ class Backend:
             model=source.name if source else None,
             weights=source.weights if source else None,
             model_fingerprint=source.fingerprint if source else None,
-            prompts=PROMPTS if dense else None,
+            prompts=prompts_of(settings.prompts) if dense else None,
             max_length=settings.max_length if dense else None,
-            precision="float32" if dense else None,
+            precision=settings.precision if dense else None,
         )
+
+
+def columns_of(retrievers: Sequence[str]) -> list[str]:
+    """Each once, one to four of them. Raises NoRetriever, TooManyRetrievers."""
+    names = list(dict.fromkeys(retrievers))
+    if not names:
+        raise NoRetriever
+    if len(names) > MOST_COLUMNS:
+        raise TooManyRetrievers(count=len(names), most=MOST_COLUMNS)
+    return names
+
+
+def _queries(found: Mapping[str, Experiment]) -> int:
+    return next(iter(found.values())).queries
+
+
+def one_query_milliseconds(
+    retriever: Retriever, encoder: E5Encoder | None, queries: Sequence[str]
+) -> float:
+    """As one person's query takes, encoding included: the median of a few."""
+    took = []
+    for query in queries[:TIMED_QUERIES]:
+        began = time.perf_counter()
+        if encoder:  # the retriever knows these queries' vectors by now
+            encoder.encode([query], "query")
+        retriever.search([query], 10)
+        took.append(1000 * (time.perf_counter() - began))
+    return statistics.median(took)
 
 
 @contextmanager

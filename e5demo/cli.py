@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import traceback
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from e5demo.errors import (
     FolderNotWritable,
     NoExperiment,
     NoMethod,
+    OneExperiment,
     ResumeAlone,
 )
 from e5demo.jobs import JOB_PART, Progress, Reporter, job_id, keep_log
@@ -89,6 +91,8 @@ def evaluate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         corpus=options.corpus,
         max_length=options.max_length,
         limit_queries=options.limit_queries,
+        prompts=options.prompts,
+        precision=options.precision,
         seed=options.seed,
         **({"cutoffs": options.cutoffs.split(",")} if options.cutoffs is not None else {}),
     )
@@ -244,6 +248,34 @@ def _evaluation_row(done: Any) -> dict[str, Any]:
         "passages": done.passages,
         "metrics": done.metrics,
     }
+
+
+def compare(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Each two, the later one against the earlier."""
+    backend = _backend()
+    ids = list(dict.fromkeys(options.experiments))
+    if len(ids) < 2:
+        raise OneExperiment
+    chosen = [backend.experiment(one) for one in ids]
+    found = backend.compare(chosen)
+    return {
+        "experiments": [_evaluation_row(one) for one in chosen],
+        "intervals": {
+            one: {metric: asdict(interval) for metric, interval in of_one.items()}
+            for one, of_one in found.intervals.items()
+        },
+        "differences": [asdict(difference) for difference in found.differences],
+    }
+
+
+def report(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """The evidence of a comparison as a zip, with the size of each file in it."""
+    path = _backend().write_report(
+        options.experiments, Path(options.out), options.language, progress
+    )
+    with zipfile.ZipFile(path) as written:
+        sizes = {info.filename: info.file_size for info in written.infolist()}
+    return {"path": str(path), "files": sizes}
 
 
 def setup(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -451,6 +483,10 @@ def _parser() -> Parser:
     )
     added.add_argument("--limit-queries", type=int, metavar="N", help="a sample drawn by --seed")
     added.add_argument("--cutoffs", metavar="K,K", help="default 1,5,10")
+    added.add_argument("--prompts", choices=["own", "none", "swapped"], default="own",
+                       help="E5's own, or an ablation")  # fmt: skip
+    added.add_argument("--precision", choices=["float32", "int8"], default="float32",
+                       help="of the vectors searched")  # fmt: skip
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")
@@ -484,5 +520,11 @@ def _parser() -> Parser:
     added.add_argument("id", nargs="?", default="", metavar="ID")
     added.add_argument("value", nargs="?", metavar="NAME|FILE")
     added.add_argument("--merged", action="store_true", help="export LoRA's merged weights too")
+    added = command("compare", compare, "say of evaluations which is better, and how sure that is")
+    added.add_argument("experiments", nargs="+", metavar="ID", help="two or more evaluations")
+    added = command("report", report, "write the evidence of a comparison as one zip")
+    added.add_argument("experiments", nargs="+", metavar="ID", help="one evaluation or more")
+    added.add_argument("--out", default="report.zip", metavar="FILE.zip", help="default report.zip")
+    added.add_argument("--language", choices=["fr", "en"], default="en", help="of what is read")
     command("setup", setup, "prepare the model and the sample's vectors")
     return parser

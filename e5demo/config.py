@@ -11,6 +11,8 @@ from e5demo.errors import BadSetting, FileMissing
 BASE_MODEL = "intfloat/multilingual-e5-small"
 PROMPTS = {"query": "query: ", "document": "passage: "}
 CorpusKind = Literal["test", "all"]
+Prompting = Literal["own", "none", "swapped"]  # E5's prompts, or an ablation of them
+Precision = Literal["float32", "int8"]  # of the vectors searched
 
 
 class Settings(BaseModel):
@@ -59,6 +61,14 @@ class SplitSettings(Settings):
         ]
 
 
+def prompts_of(prompting: Prompting) -> dict[str, str]:
+    """The prompt of each role."""
+    if prompting == "none":
+        return dict.fromkeys(PROMPTS, "")
+    query, document = PROMPTS["query"], PROMPTS["document"]
+    return {"query": document, "document": query} if prompting == "swapped" else dict(PROMPTS)
+
+
 class EvaluationSettings(Settings):
     """What is measured: which passages are searched, with which texts cut where."""
 
@@ -66,6 +76,8 @@ class EvaluationSettings(Settings):
     cutoffs: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field((1, 5, 10), min_length=1)
     max_length: int = Field(512, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)
+    prompts: Prompting = "own"
+    precision: Precision = "float32"
     seed: int = Field(42, ge=0, lt=2**32)
 
 

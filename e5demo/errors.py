@@ -145,6 +145,31 @@ class NoRetriever(E5DemoError):
     sentence = "No retriever is chosen: tick one at least."
 
 
+class OneExperiment(E5DemoError):
+    sentence = "One evaluation compares with nothing: name two; experiments list names them all."
+
+
+class TooDeep(E5DemoError):
+    sentence = "{retriever} ranks the first {depth} of each member: take cutoffs up to {depth}."
+
+
+class NotEncoded(E5DemoError):
+    sentence = (
+        "{retriever} has yet to read {passages} passages, about {seconds} seconds: encode the "
+        "corpus first (the button under Side by side, or: encode)."
+    )
+
+
+class NothingToAblate(E5DemoError):
+    sentence = (
+        "{experiment} reads no prompt and has no vectors: choose a dense one to compare with."
+    )
+
+
+class NotComparable(E5DemoError):
+    sentence = "{left} and {right} were not measured on the same {what}: evaluate both on the same."
+
+
 class TooManyQueries(E5DemoError):
     sentence = "{count} queries are too many at once: take {most} at most."
 

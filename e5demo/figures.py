@@ -1,9 +1,13 @@
 """Plain results in, plotly figures out. Words come in already translated; no gradio here."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+
+from e5demo.evaluation.comparison import Difference, Interval
 
 # Colour by kind of retriever, told apart by deuteranopes and protanopes too; readable on paper
 # white and near black alike. assets/style.css has the same hues for text, darker or lighter.
@@ -22,6 +26,7 @@ SYMBOLS = {
     "lora": "star",
 }
 DASHES = ("solid", "dash", "dot", "dashdot")
+PATTERNS = ("", "/", ".", "x")
 SMOOTHING = 0.8
 FEW_POINTS = 20
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms
@@ -38,34 +43,165 @@ def length_histogram(lengths: Sequence[int], title: str, axis: str, colour: str)
     return _styled(figure, title).update_xaxes(title=axis)
 
 
-def metric_dots(
-    metrics: Mapping[str, Mapping[str, float]],
+def metric_intervals(
+    intervals: Mapping[str, Mapping[str, Interval]],
     names: Mapping[str, str],
     title: str,
     separators: str,
 ) -> go.Figure:
-    """A dot per metric and experiment: dots, unlike bars, need no axis that starts at zero.
+    """A dot with its interval per metric and experiment, side by side: dots, unlike bars, need no
+    axis that starts at zero.
 
-    `metrics` and `names` go by experiment id; `separators` are plotly's decimal and thousands
+    `intervals` and `names` go by experiment id; `separators` are plotly's decimal and thousands
     signs, such as ', '.
     """
     figure = go.Figure()
-    seen: Counter[str] = Counter()
-    for experiment, values in metrics.items():
-        kind = experiment.split("-")[0]
-        # A second experiment of a kind keeps its colour and hollows its marker.
-        symbol = SYMBOLS[kind] + ("-open" if seen[kind] else "")
-        seen[kind] += 1
+    metrics = list(dict.fromkeys(metric for of_one in intervals.values() for metric in of_one))
+    step = 0.6 / max(len(intervals), 1)
+    for number, (style, experiment) in enumerate(_styles(intervals)):
+        shift = (number - (len(intervals) - 1) / 2) * step
+        told = list(intervals[experiment].values())
         figure.add_scatter(
             name=names[experiment],
-            x=list(values),
-            y=list(values.values()),
+            x=[metrics.index(metric) + shift for metric in intervals[experiment]],
+            y=[one.mean for one in told],
+            customdata=[(m, one.low, one.high) for m, one in intervals[experiment].items()],
+            error_y=_whiskers(told, style["color"]),
             mode="markers",
-            marker={"color": COLOURS[kind], "symbol": symbol, "size": 11, "line": {"width": 2}},
-            hovertemplate="%{fullData.name}<br>%{x}: %{y:.3f}<extra></extra>",
+            marker=_marker(style, 9),
+            hovertemplate="%{fullData.name}<br>%{customdata[0]}: %{y:.3f} "
+            "[%{customdata[1]:.3f}; %{customdata[2]:.3f}]<extra></extra>",
         )
-    figure.update_layout(separators=separators)
+    figure.update_layout(separators=separators, showlegend=True)
+    figure.update_xaxes(tickvals=list(range(len(metrics))), ticktext=metrics)
     return _styled(figure, title).update_yaxes(tickformat=".2f")
+
+
+def difference_forest(
+    differences: Sequence[Difference], names: Mapping[str, str], title: str, separators: str
+) -> go.Figure:
+    """A line per difference with its interval; what crosses zero is hollow: no evidence."""
+    figure = go.Figure()
+    rows = [f"{names[d.right]} − {names[d.left]} · {d.metric}" for d in differences]
+    marked = ["circle" if d.verdict != "no_evidence" else "circle-open" for d in differences]
+    colours = [COLOURS[d.right.split("-")[0]] for d in differences]
+    figure.add_scatter(
+        x=[d.mean for d in differences],
+        y=rows,
+        customdata=[(d.low, d.high, d.p_corrected) for d in differences],
+        error_x=_whiskers(differences, INK),
+        mode="markers",
+        marker={"color": colours, "symbol": marked, "size": 10, "line": {"width": 2}},
+        hovertemplate="%{y}<br>%{x:.3f} [%{customdata[0]:.3f}; %{customdata[1]:.3f}]"
+        "<br>p %{customdata[2]:.4f}<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
+    figure.update_layout(separators=separators)
+    _styled(figure, title, height=110 + 26 * max(len(rows), 3))
+    figure.update_yaxes(autorange="reversed", automargin=True, ticks="")
+    return figure.update_xaxes(tickformat=".3f")
+
+
+def recall_curves(
+    curves: Mapping[str, Sequence[float]],
+    names: Mapping[str, str],
+    title: str,
+    axis: str,
+    separators: str,
+) -> go.Figure:
+    """Mean recall within the first 1, 2, ... ranks: a line per experiment, ranks as logarithms."""
+    figure = go.Figure()
+    for style, experiment in _styles(curves):
+        figure.add_scatter(
+            name=names[experiment],
+            x=list(range(1, len(curves[experiment]) + 1)),
+            y=list(curves[experiment]),
+            mode="lines",
+            line={"color": style["color"], "dash": style["dash"], "width": 2},
+            hovertemplate="%{fullData.name}<br>recall@%{x}: %{y:.3f}<extra></extra>",
+        )
+    figure.update_layout(separators=separators, showlegend=True)
+    _styled(figure, title).update_xaxes(title=axis, type="log", dtick="D2")
+    return figure.update_yaxes(tickformat=".2f")
+
+
+def rank_bars(
+    shares: Mapping[str, Sequence[float]],
+    bins: Sequence[str],
+    names: Mapping[str, str],
+    title: str,
+    axis: str,
+    separators: str,
+) -> go.Figure:
+    """Which share of the queries has its passage in which range of ranks."""
+    figure = go.Figure()
+    for style, experiment in _styles(shares):
+        figure.add_bar(
+            name=names[experiment],
+            x=list(bins),
+            y=list(shares[experiment]),
+            marker={"color": style["color"], "pattern": {"shape": style["pattern"]}},
+            hovertemplate="%{fullData.name}<br>%{x}: %{y:.1%}<extra></extra>",
+        )
+    figure.update_layout(separators=separators, showlegend=True, barmode="group")
+    _styled(figure, title).update_xaxes(title=axis, type="category")
+    return figure.update_yaxes(tickformat=".0%")
+
+
+def rank_scatter(
+    left: Sequence[float],
+    right: Sequence[float],
+    queries: Sequence[str],
+    names: tuple[str, str],
+    title: str,
+    separators: str,
+) -> go.Figure:
+    """A point per query at the ranks that two experiments give its passage; below the diagonal the
+    right one is better. Points are shaken a little, so that equal ones show."""
+    shake = np.random.default_rng(0).uniform(0.9, 1.1, (2, len(queries)))
+    figure = go.Figure(
+        go.Scatter(
+            x=np.asarray(left) * shake[0],
+            y=np.asarray(right) * shake[1],
+            customdata=list(zip(queries, left, right, strict=True)),
+            mode="markers",
+            marker={"size": 7, "color": COLOURS["baseline"], "opacity": 0.45},
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]} → %{customdata[2]}<extra></extra>",
+        )
+    )
+    most = max([*left, *right, 10])
+    figure.add_scatter(x=[1, most], y=[1, most], mode="lines", hoverinfo="skip", showlegend=False,
+                       line={"color": INK, "dash": "dot", "width": 1})  # fmt: skip
+    figure.update_layout(separators=separators, showlegend=False, meta="queries")
+    _styled(figure, title, height=420).update_xaxes(title=names[0], type="log", dtick="D2")
+    return figure.update_yaxes(title=names[1], type="log", dtick="D2")
+
+
+def cost_dots(
+    costs: Mapping[str, float],
+    quality: Mapping[str, Interval],
+    names: Mapping[str, str],
+    title: str,
+    axes: tuple[str, str],
+    separators: str,
+) -> go.Figure:
+    """What each experiment's quality costs: further left and higher is better."""
+    figure = go.Figure()
+    for style, experiment in _styles(costs):
+        told = quality[experiment]
+        figure.add_scatter(
+            name=names[experiment],
+            x=[costs[experiment]],
+            y=[told.mean],
+            error_y=_whiskers([told], style["color"]),
+            mode="markers",
+            marker=_marker(style, 11),
+            hovertemplate="%{fullData.name}<br>%{x:.3g} · %{y:.3f}<extra></extra>",
+        )
+    figure.update_layout(separators=separators, showlegend=True)
+    _styled(figure, title).update_xaxes(title=axes[0])
+    return figure.update_yaxes(title=axes[1], tickformat=".3f")
 
 
 def step_lines(
@@ -114,7 +250,43 @@ def moving_average(values: Sequence[float]) -> list[float]:
     return averages
 
 
-def _styled(figure: go.Figure, title: str) -> go.Figure:
+def _styles(experiments: Iterable[str]) -> Iterator[tuple[dict[str, str], str]]:
+    """Each with how it is drawn: by kind; a further one of a kind is hollow, dashed or hatched."""
+    seen: Counter[str] = Counter()
+    for experiment in experiments:
+        kind = experiment.split("-")[0].split(":")[0]
+        number = seen[kind]
+        seen[kind] += 1
+        yield (
+            {
+                "color": COLOURS[kind],
+                "symbol": SYMBOLS[kind] + ("-open" if number else ""),
+                "dash": DASHES[number % len(DASHES)],
+                "pattern": PATTERNS[number % len(PATTERNS)],
+            },
+            experiment,
+        )
+
+
+def _marker(style: Mapping[str, str], size: int) -> dict[str, Any]:
+    colour = style["color"]
+    line = {"width": 2, "color": colour}
+    return {"color": colour, "symbol": style["symbol"], "size": size, "line": line}
+
+
+def _whiskers(intervals: Sequence[Interval | Difference], colour: str) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [one.high - one.mean for one in intervals],
+        "arrayminus": [one.mean - one.low for one in intervals],
+        "color": colour,
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
+def _styled(figure: go.Figure, title: str, height: int = 320) -> go.Figure:
     figure.update_layout(
         title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"},
         template="none",
@@ -122,7 +294,7 @@ def _styled(figure: go.Figure, title: str) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 48, "r": 12, "t": 44, "b": 44},
-        height=320,
+        height=height,
         legend={"orientation": "h", "y": -0.25, "x": 0},
     )
     figure.update_xaxes(gridcolor=RULE, zeroline=False, linecolor=RULE)

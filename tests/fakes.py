@@ -50,7 +50,7 @@ class FakeEngine(Engine):
         super().__init__(embeddings, find_model=FakeSource)
         self.fake = encoder or FakeEncoder()
 
-    def encoder(self, max_length: int, tuned=None) -> FakeEncoder:
+    def encoder(self, max_length: int, tuned=None, prompting="own") -> FakeEncoder:
         return self.fake
 
 

@@ -14,7 +14,7 @@ FIELDS = ["title", "date", "agency", "url"]
 
 
 def ask(retriever, name, query, k, depth=100, allowed=None):
-    return ask_to(retriever, name, query, k, depth, allowed)
+    return ask_to(retriever, retriever.corpus, name, query, k, depth, allowed)
 
 
 def retrievers(tmp_path, passages=PASSAGES):
@@ -110,7 +110,7 @@ def test_side_by_side_as_plain_values(tmp_path):
 
 def test_a_table_of_many_queries_has_a_row_a_hit_and_one_where_nothing_was_found(tmp_path):
     bm25 = retrievers(tmp_path)["bm25"]
-    table = hits_table(bm25, "bm25", ["neige", "introuvable", "train"], k=2)
+    table = hits_table(bm25, bm25.corpus, "bm25", ["neige", "introuvable", "train"], k=2)
     assert table["query"].tolist() == ["neige", "neige", "introuvable", "train", "train"]
     assert table["rank"].fillna(0).tolist() == [1, 2, 0, 1, 2]
     assert table["passage_id"].fillna("").tolist() == ["p001", "p002", "", "p003", "p002"]

@@ -1,26 +1,56 @@
+import pandas as pd
 import pytest
 
-from e5demo.figures import ARTICLES, COLOURS, TITLES, length_histogram, metric_dots, step_lines
+from e5demo.evaluation.comparison import Interval, compare
+from e5demo.figures import (
+    ARTICLES,
+    COLOURS,
+    TITLES,
+    cost_dots,
+    difference_forest,
+    length_histogram,
+    metric_intervals,
+    rank_bars,
+    rank_scatter,
+    recall_curves,
+    step_lines,
+)
+
+
+def interval(mean):
+    return Interval(mean, mean - 0.1, mean + 0.2)
+
 
 METRICS = {
-    "bm25-1": {"recall@1": 0.5, "mrr@1": 0.25},
-    "baseline-1": {"recall@1": 0.75, "mrr@1": 0.5},
-    "fusion-1": {"recall@1": 1.0},
-    "baseline-2": {"recall@1": 0.8},
-    "baseline-3": {"recall@1": 0.9},
+    "bm25-1": {"recall@1": interval(0.5), "mrr@1": interval(0.25)},
+    "baseline-1": {"recall@1": interval(0.75), "mrr@1": interval(0.5)},
+    "fusion-1": {"mrr@1": interval(0.7)},
+    "baseline-2": {"recall@1": interval(0.8)},
+    "baseline-3": {"recall@1": interval(0.6)},
 }
+NAMES = {key: f"nom {key}" for key in METRICS}
 
 
 def dots(metrics=METRICS, separators=", "):
-    return metric_dots(metrics, {key: f"nom {key}" for key in metrics}, "Scores", separators)
+    return metric_intervals(metrics, NAMES, "Scores", separators)
 
 
-def test_each_experiment_is_a_trace_of_its_metrics():
+def test_each_experiment_is_a_trace_of_its_metrics_beside_the_others():
     figure = dots()
-    assert [trace.name for trace in figure.data] == [f"nom {key}" for key in METRICS]
-    assert (figure.data[0].x, figure.data[0].y) == (("recall@1", "mrr@1"), (0.5, 0.25))
-    assert {trace.mode for trace in figure.data} == {"markers"}
+    assert [trace.name for trace in figure.data] == list(NAMES.values())
+    first, _, third, *_ = figure.data
+    assert first.y == (0.5, 0.25)
+    assert [round(x) for x in first.x] == [0, 1]
+    assert [round(x) for x in third.x] == [1]
+    assert figure.layout.xaxis.ticktext == ("recall@1", "mrr@1")
+    assert len({trace.x[0] for trace in figure.data}) == 5  # none over another
     assert figure.layout.title.text == "Scores"
+
+
+def test_whiskers_reach_from_the_mean_to_its_bounds():
+    trace = dots().data[0]
+    assert trace.error_y.arrayminus == pytest.approx((0.1, 0.1))
+    assert trace.error_y.array == pytest.approx((0.2, 0.2))
 
 
 def test_colour_goes_by_kind_and_a_further_one_of_a_kind_is_hollow():
@@ -38,6 +68,55 @@ def test_colour_goes_by_kind_and_a_further_one_of_a_kind_is_hollow():
 @pytest.mark.parametrize("separators", [", ", ".,"])
 def test_numbers_are_written_as_told(separators):
     assert dots(separators=separators).layout.separators == separators
+
+
+def test_a_difference_without_evidence_is_hollow_and_zero_is_drawn():
+    scores = {
+        "baseline-1": pd.DataFrame({"m": [0.1, 0.2, 0.3] * 20}),
+        "lora-1": pd.DataFrame({"m": [0.4, 0.5, 0.55] * 20}),
+        "full-1": pd.DataFrame({"m": [0.1, 0.2, 0.3] * 20}),
+    }
+    found = compare(scores, resamples=500).differences
+    names = {"baseline-1": "E5", "lora-1": "LoRA", "full-1": "Full"}
+    figure = difference_forest(found, names, "", ", ")
+    (trace,) = figure.data
+    assert trace.y[0] == "LoRA − E5 · m"
+    assert trace.marker.symbol == ("circle", "circle-open", "circle")
+    assert trace.marker.color == (COLOURS["lora"], COLOURS["full"], COLOURS["full"])
+    assert figure.layout.shapes[0].x0 == 0
+
+
+def test_recall_is_a_line_from_1_and_two_of_a_kind_differ_by_dash():
+    curves = {"lora-1": [0.5, 0.75], "fusion:lora-1": [1, 1], "lora-2": [0.25, 0.5]}
+    names = dict.fromkeys(curves, "x")
+    figure = recall_curves(curves, names, "", "k", ", ")
+    assert [trace.x for trace in figure.data] == [(1, 2)] * 3
+    assert [trace.line.dash for trace in figure.data] == ["solid", "solid", "dash"]
+    assert figure.layout.xaxis.type == "log"
+
+
+def test_rank_bars_have_a_bar_per_range_and_two_of_a_kind_differ_by_hatching():
+    shares = {"lora-1": [0.5, 0.5], "lora-2": [1.0, 0.0]}
+    figure = rank_bars(shares, ["1", "2–5"], {"lora-1": "a", "lora-2": "b"}, "", "", ", ")
+    assert [trace.y for trace in figure.data] == [(0.5, 0.5), (1.0, 0.0)]
+    assert [trace.marker.pattern.shape for trace in figure.data] == ["", "/"]
+
+
+def test_a_point_keeps_its_query_and_lies_near_its_ranks():
+    figure = rank_scatter([1, 50, 150], [2, 50, 1], ["un", "deux", "trois"], ("a", "b"), "", ", ")
+    points, diagonal = figure.data
+    assert points.x == pytest.approx([1, 50, 150], rel=0.11)
+    assert points.y == pytest.approx([2, 50, 1], rel=0.11)
+    assert [told[0] for told in points.customdata] == ["un", "deux", "trois"]
+    assert diagonal.x == diagonal.y == (1, 150)
+    assert figure.layout.meta == "queries"
+
+
+def test_quality_stands_over_its_cost():
+    quality = {"bm25-1": interval(0.5), "lora-1": interval(0.75), "old-1": interval(1.0)}
+    names = {"bm25-1": "BM25", "lora-1": "LoRA"}
+    figure = cost_dots({"bm25-1": 1.0, "lora-1": 20.0}, quality, names, "", ("ms", "m"), ", ")
+    assert [(trace.x, trace.y) for trace in figure.data] == [((1.0,), (0.5,)), ((20.0,), (0.75,))]
 
 
 def test_the_longest_hundredth_shares_the_last_bar():

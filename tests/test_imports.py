@@ -18,7 +18,7 @@ ORDER = [
     ("training",),
     ("figures",),
     ("report",),
-    ("answers",),
+    ("answers", "analysis"),
     ("backend",),
     ("backends",),
     ("cli", "ui"),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xxhash
 
+from e5demo.data.browsing import Scope
 from e5demo.errors import EmptySplit
 
 Qrels = dict[str, dict[str, int]]
@@ -18,10 +19,20 @@ class Corpus:
     """Passages in ascending order of id: position order is id order, which breaks ties.
 
     `articles` is indexed by passage id and has the first pair's `title` (the query), `passage`,
-    `date`, `agency`, `url` and `row`.
+    `date`, `agency`, `url` and `row`. `sources` are all its pairs' `passage_id`, `date` and
+    `agency`.
     """
 
     articles: pd.DataFrame
+    sources: pd.DataFrame | None = None
+
+    def allowed(self, scope: Scope) -> np.ndarray | None:
+        """A bool for each passage: does one of its pairs pass? None where all do."""
+        sources = self.articles.reset_index() if self.sources is None else self.sources
+        mask = scope.mask(sources)
+        if mask is None:
+            return None
+        return self.articles.index.isin(sources.loc[mask, "passage_id"])
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -63,7 +74,8 @@ def make_corpus(pairs: pd.DataFrame, parts: pd.Series, which: str) -> Corpus:
     chosen = pairs if which == "all" else pairs[(parts == which).to_numpy()]
     firsts = chosen.drop_duplicates("passage_id").set_index("passage_id").sort_index()
     columns = ["row", "query", "passage", "date", "agency", "url"]
-    return Corpus(firsts[columns].rename(columns={"query": "title"}))
+    sources = chosen[["passage_id", "date", "agency"]]
+    return Corpus(firsts[columns].rename(columns={"query": "title"}), sources)
 
 
 def make_queries(

@@ -39,3 +39,20 @@ def contrasted(ranks: pd.DataFrame, left: str, right: str, kind: Contrast) -> pd
     size = {"differ": gain.abs(), "gains": gain, "losses": -gain}[kind]
     order = size[size > 0].sort_values(ascending=False, kind="stable").index
     return ranks.loc[order]
+
+
+def recall_curve(run: pd.DataFrame, qrels: Qrels, depth: int) -> np.ndarray:
+    """Mean recall at each cutoff from 1 to `depth`: the same as `recall@k` of `metrics`."""
+    rights = pd.DataFrame(
+        [(query, one, 1 / len(answers)) for query, answers in qrels.items() for one in answers],
+        columns=["query_id", "passage_id", "part"],
+    )
+    found = run[run["rank"] <= depth].merge(rights, on=["query_id", "passage_id"])
+    parts = np.bincount(found["rank"], weights=found["part"], minlength=depth + 1)[1:]
+    return np.cumsum(parts) / len(qrels)
+
+
+def rank_shares(ranks: pd.Series, bounds: tuple[int, ...]) -> list[float]:
+    """The share of queries whose rank is up to the first bound, the second, ..., and beyond."""
+    places = np.searchsorted(bounds, ranks.fillna(np.inf), side="left")
+    return (np.bincount(places, minlength=len(bounds) + 1) / max(len(ranks), 1)).tolist()

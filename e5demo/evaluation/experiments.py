@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import xxhash
 
+from e5demo.config import PROMPTS
 from e5demo.errors import UnknownExperiment
 from e5demo.workspace import (
     published_folder,
@@ -21,6 +22,7 @@ from e5demo.workspace import (
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "ir-measures")
 
 EVALUATION = "experiment.json"
+GROUND = ("data", "corpus", "queries")  # what must be the same for two to compare
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Measured:
         return self.data, self.corpus, self.queries
 
     @property
+    def ablated(self) -> bool:
+        """Was it measured in another way than one searches?"""
+        own = self.prompts in (None, PROMPTS)
+        return not own or self.precision not in (None, "float32")
+
+    @property
     def id(self) -> str:
         """The same measurement has the same id: done again, it takes the old one's place."""
         name = self.retriever.replace(":", "-")
@@ -66,6 +74,7 @@ class Experiment:
     timings: dict[str, float]
     cached_passages: int
     versions: dict[str, str]
+    query_milliseconds: float | None = None  # of one query alone, encoding included
 
     @property
     def id(self) -> str:

@@ -20,11 +20,13 @@ LOCK_SECONDS = 30
 
 @dataclass(frozen=True)
 class Side:
-    """One retriever's answer: ids by rank, and the first one's text ('' where none was found)."""
+    """One retriever's answer: ids by rank, and the first one's text ('' where none was found).
+    `model` is the fingerprint of the weights that it read with, where it has any."""
 
     retriever: str
     passage_ids: tuple[str, ...]
     first: str
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Vote:
     max_length: int
     k: int
     at: float
+    split: str = ""
+    agencies: tuple[str, ...] = ()
+    since: str = ""
+    until: str = ""
 
     @property
     def winner(self) -> Side | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from e5demo.config import PROMPTS
+from e5demo.config import Prompting, prompts_of
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
 
@@ -44,9 +44,12 @@ class Tokens:
 class E5Encoder:
     """One loaded model, cut at `max_length` tokens; safe under threads."""
 
-    def __init__(self, source: ModelSource, max_length: int = 512) -> None:
+    def __init__(
+        self, source: ModelSource, max_length: int = 512, prompting: Prompting = "own"
+    ) -> None:
         self.source = source
         self.max_length = max_length
+        self.prompts = prompts_of(prompting)
         self._lock = threading.Lock()
 
     @cached_property
@@ -65,7 +68,7 @@ class E5Encoder:
         return "model" in self.__dict__
 
     def key(self, role: Role) -> str:
-        return f"{self.source.fingerprint}|{PROMPTS[role]}|{self.max_length}|float32"
+        return f"{self.source.fingerprint}|{self.prompts[role]}|{self.max_length}|float32"
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         with self._lock:
@@ -73,6 +76,7 @@ class E5Encoder:
             batch = CPU_BATCH if self.model.device.type == "cpu" else GPU_BATCH
             vectors = encode(
                 list(texts),
+                prompt=self.prompts[role],
                 batch_size=batch,
                 normalize_embeddings=True,  # a folder's own modules may lack it
                 show_progress_bar=False,
@@ -85,9 +89,10 @@ class E5Encoder:
             encode = self.model.encode_query if role == "query" else self.model.encode_document
             places = {"text": {"return_offsets_mapping": True}}
             (found,) = encode(
-                [text], output_value=None, processing_kwargs=places, show_progress_bar=False
-            )
-        ends = found["offset_mapping"].cpu().numpy() - len(PROMPTS[role])
+                [text], prompt=self.prompts[role], output_value=None, processing_kwargs=places,
+                show_progress_bar=False,
+            )  # fmt: skip
+        ends = found["offset_mapping"].cpu().numpy() - len(self.prompts[role])
         return Tokens(
             found["token_embeddings"].float().cpu().numpy(),
             [(start, end) for start, end in ends.clip(min=0).tolist()],

@@ -7,6 +7,7 @@ from threading import Condition
 
 from cachetools import LRUCache, cachedmethod
 
+from e5demo.config import Precision, Prompting
 from e5demo.data.corpus import Corpus
 from e5demo.errors import UnknownRetriever
 from e5demo.jobs import Progress, silent
@@ -20,7 +21,7 @@ from e5demo.retrieval.search import Retriever
 
 RETRIEVERS = ("bm25", "baseline", "fusion")
 DENSE = ("baseline", "fusion")  # those that need the model
-KEPT_ENCODERS = 3
+KEPT_ENCODERS = 5  # four columns of models, and one that a job's estimate asks for
 KEPT_INDEXES = 6
 CHARS_PER_TOKEN = 4  # French news in E5's vocabulary: 1,190 characters give 279 tokens
 RATE_SAMPLE = 16  # passages timed to estimate how long a corpus takes
@@ -42,10 +43,16 @@ class Engine:
         self._dense_ready = Condition()
         self._rates: dict[int, float] = {}  # seconds per unit of work, by max length
 
-    @cachedmethod(lambda self: self._encoders, condition=lambda self: self._encoder_ready)
-    def encoder(self, max_length: int, tuned: ModelSource | None = None) -> E5Encoder:
+    @cachedmethod(
+        lambda self: self._encoders,
+        key=lambda self, length, tuned=None, prompting="own": (length, tuned, prompting),
+        condition=lambda self: self._encoder_ready,
+    )
+    def encoder(
+        self, max_length: int, tuned: ModelSource | None = None, prompting: Prompting = "own"
+    ) -> E5Encoder:
         """The base or a tuned model cut at `max_length` tokens. Raises NoWeights, NotAModel."""
-        return E5Encoder(tuned or self.find_model(), max_length)
+        return E5Encoder(tuned or self.find_model(), max_length, prompting)
 
     def retriever(
         self,
@@ -54,10 +61,13 @@ class Engine:
         max_length: int,
         progress: Progress = silent,
         tuned: ModelSource | None = None,
+        prompting: Prompting = "own",
+        precision: Precision = "float32",
     ) -> Retriever:
         """Build, or take, the retriever; a dense one encodes its corpus first if need be.
 
-        `tuned` takes the base model's place in `baseline` and `fusion`.
+        `tuned` takes the base model's place in `baseline` and `fusion`; `prompting` and
+        `precision` are for ablations.
 
         Raises UnknownRetriever, NoWeights, NotAModel.
         """
@@ -65,14 +75,14 @@ class Engine:
             raise UnknownRetriever(retriever=name, known=", ".join(RETRIEVERS))
         if name == "bm25":
             return self._bm25(corpus)
-        dense = self._dense(corpus, max_length, progress, tuned)
+        dense = self._dense(corpus, max_length, progress, tuned, prompting, precision)
         return dense if name == "baseline" else FusionRetriever([self._bm25(corpus), dense])
 
     def unencoded(
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None
     ) -> list[str]:
         """The corpus's passages that are in no cache yet."""
-        if (corpus.fingerprint, max_length, tuned) in self._denses:
+        if (corpus.fingerprint, max_length, tuned, "own", "float32") in self._denses:
             return []
         encoder = self.encoder(max_length, tuned)
         return self.cache.missing(encoder, "document", corpus.passages)
@@ -101,13 +111,20 @@ class Engine:
 
     @cachedmethod(
         lambda self: self._denses,
-        key=lambda self, corpus, length, _, tuned: (corpus.fingerprint, length, tuned),
+        key=lambda self, corpus, length, _, *way: (corpus.fingerprint, length, *way),
         condition=lambda self: self._dense_ready,
     )
     def _dense(
-        self, corpus: Corpus, max_length: int, progress: Progress, tuned: ModelSource | None
+        self,
+        corpus: Corpus,
+        max_length: int,
+        progress: Progress,
+        tuned: ModelSource | None,
+        prompting: Prompting,
+        precision: Precision,
     ) -> Retriever:
-        return DenseRetriever(corpus, self.encoder(max_length, tuned), self.cache, progress)
+        encoder = self.encoder(max_length, tuned, prompting)
+        return DenseRetriever(corpus, encoder, self.cache, progress, precision)
 
 
 def _work(passages: Sequence[str], max_length: int) -> int:

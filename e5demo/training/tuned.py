@@ -111,6 +111,12 @@ class Tuned:
         path = self.folder / SCORES
         return read_json(path) if path.is_file() else None
 
+    @property
+    def weights_size(self) -> int:
+        """Bytes of the whole model, or of the adapter alone."""
+        name = "model" if self.settings.method == "full" else "adapter"
+        return sum(p.stat().st_size for p in (self.folder / name).rglob("*") if p.is_file())
+
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
         one than the adapter was made for."""

@@ -47,6 +47,7 @@ def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
             training_signal=gr.State(""),
             tab=gr.State("search"),
             address=gr.Textbox(visible=False),
+            visit=gr.State(""),
         )
         with gr.Sidebar(width=250):
             create_sidebar(frame)
@@ -57,12 +58,13 @@ def create_page(backends: Backends) -> tuple[gr.Blocks, gr.I18n]:
                 for name in ("fr", "en"):
                     switch = gr.Button(name.upper(), size="sm", min_width=40, elem_id=f"to-{name}")
                     switch.click(None, js=switch_to(name))
-        with gr.Tabs(selected="search"):
+        with gr.Tabs(selected="search") as tabs:
             for name, create in TABS.items():
                 with gr.Tab(i18n(f"tab_{name}"), id=name) as tab:
                     create(frame)
                 tab.select(partial(str, name), None, frame.tab, **LIGHT)
 
+        frame.visit.change(lambda: gr.Tabs(selected="search"), None, tabs, **LIGHT)
         create_api(backends)
 
         def enter(visitor: str | None, language: str, address: str) -> tuple[str, ...]:

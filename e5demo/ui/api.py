@@ -5,14 +5,15 @@ from typing import Any
 import gradio as gr
 
 from e5demo.answers import as_json
-from e5demo.backend import Backend
+from e5demo.backend import Backend, columns_of
 from e5demo.backends import Backends
 from e5demo.config import EvaluationSettings
 from e5demo.data.browsing import Scope
-from e5demo.errors import E5DemoError
+from e5demo.errors import BadSetting, E5DemoError
 from e5demo.workspace import is_public
 
 MOST_HITS = 100
+LENGTHS = (64, 128, 256, 512)
 
 
 def create_api(backends: Backends) -> None:
@@ -35,10 +36,14 @@ def create_api(backends: Backends) -> None:
         """
         try:
             settings = EvaluationSettings.checked(corpus=corpus, max_length=max_length)
+            if settings.max_length not in LENGTHS:  # each has a model and vectors of its own
+                problems = f"max_length = {max_length}: use {', '.join(map(str, LENGTHS))}"
+                raise BadSetting(problems=problems, mistakes=[])
             backend = _backend(backends, visitor)
             choices = backend.choices()
             chosen = backend.dataset(dataset or choices.dataset)
             searched = backend.corpus(chosen, choices.split, settings.corpus)
+            backend.check_read(searched, columns_of(retrievers), settings.max_length)
             answer = backend.side_by_side(
                 searched,
                 query,

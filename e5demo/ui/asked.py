@@ -1,34 +1,39 @@
 """What the search tab is set to: the widgets, and their values as handlers read them."""
 
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import gradio as gr
 
-from e5demo.backend import MOST_COLUMNS, Backend
+from e5demo.backend import MOST_COLUMNS, Backend, columns_of
 from e5demo.config import CorpusKind
 from e5demo.data.browsing import Scope
 from e5demo.data.corpus import Corpus
-from e5demo.errors import NoRetriever, TooManyRetrievers
 from e5demo.ui import html
 from e5demo.ui.frame import corpus_in_use
 
+MOST_HITS = 50
 # The address of a search: what a link names, and how it is made in the browser.
-COPY_LINK = """(visitor, language, query, columns, kind, k, agencies, since, until) => {
+COPY_LINK = """(visitor, language, query, columns, kind, k, agencies, since, until, data) => {
   const address = new URL(location.origin + location.pathname);
-  const told = {q: query, with: columns.join(), k: k, in: kind, agency: agencies.join("|"),
-                since: since, until: until};
+  const told = {q: query, with: columns.join(), k: k, in: kind, since: since, until: until,
+                data: data};
   for (const [name, value] of Object.entries(told))
     if (value) address.searchParams.set(name, value);
+  for (const agency of agencies) address.searchParams.append("agency", agency);
   const text = document.createElement("textarea");  // unlike the clipboard's API, without https too
   text.value = address.href;
   document.body.append(text);
   text.select();
-  document.execCommand("copy");
+  const copied = document.execCommand("copy");
   text.remove();
-  return [visitor, language, query, columns, kind, k, agencies, since, until];
+  if (!copied) prompt("", address.href);
+  query = copied ? "copied" : "";
+  return [visitor, language, query, columns, kind, k, agencies, since, until, data];
 }"""
 
 
@@ -82,12 +87,13 @@ def read(
     names: list[str] | None, kind: str, k: float, agencies: list[str] | None, since: str, until: str
 ) -> Asked:
     """Raises NoRetriever, TooManyRetrievers, BadDate."""
-    if not names:
-        raise NoRetriever
-    if len(names) > MOST_COLUMNS:
-        raise TooManyRetrievers(count=len(names), most=MOST_COLUMNS)
     corpus: CorpusKind = "test" if kind == "test" else "all"
-    return Asked(names, corpus, int(k), Scope.checked(agencies, since, until))
+    return Asked(columns_of(names or []), corpus, int(k), Scope.checked(agencies, since, until))
+
+
+def check_read(backend: Backend, asked: Asked) -> None:
+    """Raises NotEncoded, TwinsWanted."""
+    backend.check_read(asked.corpus(backend), asked.names, backend.choices().max_length)
 
 
 def named(language: str, backend: Backend, names: Sequence[str]) -> dict[str, str]:
@@ -96,21 +102,28 @@ def named(language: str, backend: Backend, names: Sequence[str]) -> dict[str, st
     return {name: html.retriever_name(language, name, called) for name in names}
 
 
-def of_link(address: str, known: Sequence[str]) -> Mapping[str, Any]:
-    """What a link's `?q=...&with=...` asks for; retrievers that are not `known` are left out."""
-    told = {name: values[-1] for name, values in parse_qs(address.removeprefix("?")).items()}
+def link_to(query: str, names: Sequence[str], kind: str) -> str:
+    """The address of a search, as `of_link` reads it; a moment makes each a new one."""
+    told = {"q": query, "with": ",".join(names), "in": kind, "at": str(time.monotonic_ns())}
+    return f"?{urlencode(told)}"
+
+
+def of_link(address: str, known: Sequence[str], agencies: Sequence[str]) -> Mapping[str, Any]:
+    """What a link's `?q=...&with=...` asks for; what is not `known` is left out."""
+    given = parse_qs(address.removeprefix("?"))
+    told = {name: values[-1] for name, values in given.items()}
     found: dict[str, Any] = {
         name: told[key]
         for key, name in (("q", "query"), ("since", "since"), ("until", "until"))
         if key in told
     }
-    columns = [name for name in told.get("with", "").split(",") if name in known]
+    columns = [name for name in dict.fromkeys(told.get("with", "").split(",")) if name in known]
     if columns:
         found["columns"] = columns[:MOST_COLUMNS]
     if told.get("in") in ("test", "all"):
         found["kind"] = told["in"]
-    if told.get("k", "").isdecimal():
-        found["k"] = min(max(int(told["k"]), 1), 50)
-    if "agency" in told:
-        found["agencies"] = told["agency"].split("|")
+    if re.fullmatch(r"\d{1,3}", told.get("k", "")):
+        found["k"] = min(max(int(told["k"]), 1), MOST_HITS)
+    if "agency" in given:
+        found["agencies"] = [name for name in given["agency"] if name in agencies]
     return found

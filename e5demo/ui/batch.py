@@ -9,7 +9,7 @@ import pandas as pd
 
 from e5demo.errors import EmptyQuery, NotText, TooManyQueries
 from e5demo.ui import html
-from e5demo.ui.asked import Controls, named, read
+from e5demo.ui.asked import Controls, check_read, named, read
 from e5demo.ui.frame import HEAVY, LIGHT, Frame
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, say
@@ -25,7 +25,7 @@ def create_batch(frame: Frame, controls: Controls) -> None:
     queries = gr.Textbox(label=t("batch_queries"), lines=6, max_lines=12)
     with gr.Row():
         upload = gr.UploadButton(
-            t("batch_upload"), file_types=[".txt", ".csv"], size="sm", scale=0, min_width=180
+            t("batch_upload"), file_types=[".txt"], size="sm", scale=0, min_width=180
         )
         start = gr.Button(t("batch_button"), variant="primary", scale=0, min_width=180)
     outcome = gr.HTML()
@@ -46,6 +46,7 @@ def create_batch(frame: Frame, controls: Controls) -> None:
             raise EmptyQuery
         if len(lines) > MOST_QUERIES:
             raise TooManyQueries(count=len(lines), most=MOST_QUERIES)
+        check_read(backend, asked)
         corpus = asked.corpus(backend)
         names = named(language, backend, asked.names)
         parts = []
@@ -55,9 +56,8 @@ def create_batch(frame: Frame, controls: Controls) -> None:
                 yield html.note(done), gr.update(visible=False)
                 chunk = lines[begin : begin + CHUNK]
                 parts.append(backend.search_all(corpus, chunk, name, **asked.options(backend)))
-        table = _ordered(pd.concat(parts), lines).assign(
-            retriever=lambda rows: rows["retriever"].map(names)
-        )
+        table = _ordered(pd.concat(parts), lines)
+        table.insert(2, "name", table["retriever"].map(names))
         path = fresh_download() / "e5demo-search.csv"
         write_spreadsheet(path, table)
         yield _outcome(language, table, len(lines)), gr.update(value=str(path), visible=True)
@@ -75,7 +75,9 @@ def _ordered(table: pd.DataFrame, queries: list[str]) -> pd.DataFrame:
 
 def _outcome(language: str, table: pd.DataFrame, queries: int) -> str:
     told = {"queries": count(language, queries), "rows": count(language, len(table))}
-    shown = table.head(PREVIEW_ROWS)[["query", "retriever", "rank", "title"]]
+    shown = table.head(PREVIEW_ROWS)[["query", "name", "rank", "title"]].rename(
+        columns={"name": "retriever"}
+    )
     heads = [say(language, f"head_{name}") for name in shown.columns]
     rows = ([str(row.query), row.retriever, _rank(language, row.rank), row.title or "—"]
             for row in shown.itertuples())  # fmt: skip

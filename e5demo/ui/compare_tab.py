@@ -1,166 +1,156 @@
-"""Comparaison: score retrievers on the test titles; a table and a chart of what was measured."""
+"""Comparaison: a verdict on two retrievers, the leaderboard, charts, and what each costs."""
 
-from collections import defaultdict
 from typing import Any
 
 import gradio as gr
 
-from e5demo import figures
 from e5demo.backend import Backend
-from e5demo.config import EvaluationSettings
-from e5demo.errors import NoRetriever
-from e5demo.evaluation.experiments import Experiment
-from e5demo.retrieval.engine import RETRIEVERS
+from e5demo.ui import compare_views as views
 from e5demo.ui import html
-from e5demo.ui.frame import LIGHT, SEPARATORS, Frame, current, current_split, retriever_choices
+from e5demo.ui.asked import link_to
+from e5demo.ui.charts import CHARTS, draw
+from e5demo.ui.compared import Compared, compared, grounds, newest_of
+from e5demo.ui.details import create_details
+from e5demo.ui.evaluation import create_evaluation
+from e5demo.ui.frame import HEAVY, LIGHT, Frame
 from e5demo.ui.guard import guarded
-from e5demo.ui.text import count, decimal, duration, label, say
+from e5demo.ui.text import label, say
+from e5demo.workspace import fresh_download, write_text
+
+# A click on a point opens its query side by side. Each redrawing makes the plot forget its clicks.
+ON_POINT = """
+setInterval(() => {
+  const plot = document.querySelector("#compare-chart .js-plotly-plot");
+  if (!plot?.on || plot.layout.meta !== "queries") return;
+  plot.removeAllListeners("plotly_click");
+  plot.on("plotly_click", event => {
+    const told = event.points[0].customdata;
+    if (told) trigger("click", {query: told[0]});
+  });
+}, 500);
+"""
 
 
 def create_compare_tab(frame: Frame) -> None:
     t = frame.i18n
     gr.Markdown(t("compare_intro"), elem_classes="intro")
-    with gr.Row(elem_classes="settings"):
-        chosen = gr.CheckboxGroup(label=t("retrievers"), choices=[], value=list(RETRIEVERS))
-    with gr.Row():
-        kind = gr.Radio(label=t("corpus"), choices=[], value="test", scale=3)
-        length = gr.Dropdown(
-            label=t("max_length"), choices=[64, 128, 256, 512], value=512, min_width=110
-        )
-        limit = gr.Textbox(
-            label=t("limit"), placeholder=t("all_queries"), max_lines=1, min_width=90
-        )
-        cutoffs = gr.Textbox(label=t("cutoffs"), value="1, 5, 10", max_lines=1, min_width=110)
-        evaluate = gr.Button(t("evaluate_button"), variant="primary", min_width=110)
-    queued = gr.HTML()
+    with gr.Row(elem_classes="settings", visible=False) as chooser:
+        ground = gr.Dropdown(label=t("ground"), choices=[], scale=3, min_width=240)
+        left = gr.Dropdown(label=t("left_experiment"), choices=[], scale=2, min_width=150)
+        right = gr.Dropdown(label=t("right_experiment"), choices=[], scale=2, min_width=150)
+        metric = gr.Dropdown(label=t("metric"), choices=[], scale=1, min_width=110)
+    about = gr.HTML()
+    create_evaluation(frame)
     table = gr.HTML()
-    chart = gr.Plot(show_label=False, visible=False)
-    shown = [chosen, kind, queued, table, chart]
+    # Ids stand here and not in the dropdowns, which may not know a new experiment yet.
+    picked = [gr.State("") for _ in range(4)]
+    newest = gr.State("")  # the last experiment seen: a newer one is shown where it was measured
+    with gr.Tabs(visible=False) as below:
+        with gr.Tab(t("tab_charts")):
+            with gr.Row(elem_classes="settings"):
+                chart = gr.Radio(label=t("chart"), choices=[*CHARTS], value=CHARTS[0], scale=4)
+                save = gr.Button(t("chart_html"), size="sm", scale=0, min_width=170)
+            plot = gr.Plot(show_label=False, visible=False, elem_id="compare-chart")
+            nothing = gr.HTML()
+            points = gr.HTML(js_on_load=ON_POINT)
+            file = gr.File(show_label=False, visible=False, interactive=False)
+        create_details(frame, picked)
+
+    widgets = [ground, left, right, metric]
+    shown = [chooser, *widgets, *picked, newest, about, table, below, chart, plot, nothing, file]
 
     @guarded
-    def render(visitor: str | None, language: str) -> Any:
+    def render(visitor: str | None, language: str, kind: str, seen_last: str, *wanted: str) -> Any:
         backend = frame.backend(visitor)
-        groups, called = _comparable(backend), backend.names()
-        kinds = [(label(language, f"corpus_{name}"), name) for name in ("test", "all")]
+        charted = gr.update(choices=[(label(language, f"chart_{name}"), name) for name in CHARTS])
+        found = grounds(backend)
+        hidden, seen = gr.update(visible=False), gr.update(visible=True)
+        if not found:
+            nobody = [gr.update(choices=[], value=None)] * len(widgets)
+            empty = html.note(say(language, "compare_empty"), "empty")
+            return hidden, *nobody, *[""] * 5, empty, "", hidden, charted, hidden, "", hidden
+        last, where = newest_of(found)
+        if seen_last and last != seen_last and wanted[0] != where:
+            wanted = (where, "", "", wanted[3])
+        what = compared(language, backend, found, wanted)
+        names = [(what.names[one.id], one.id) for one in what.experiments]
+        of_ground = [(views.ground_name(language, group[0]), key) for key, group in found.items()]
+        choices = (of_ground, names, names, what.metrics)
+        figure = draw(language, backend, kind or CHARTS[0], what)
         return (
-            retriever_choices(language, backend),
-            gr.update(choices=kinds),
-            "",
-            _tables(language, groups, called),
-            gr.update(value=_chart(language, groups[0], called), visible=True)
-            if groups
-            else gr.update(visible=False),
-        )
+            seen,
+            *(gr.update(choices=some, value=one or None)
+              for some, one in zip(choices, what.picked, strict=True)),
+            *what.picked,
+            last,
+            _verdict(language, what),
+            _tables(language, backend, what),
+            seen,
+            charted,
+            gr.update(value=figure, visible=True) if figure else hidden,
+            "" if figure else _lacking(language, kind),
+            hidden,
+        )  # fmt: skip
 
     @guarded
-    def start(
-        visitor: str | None,
-        language: str,
-        names: list[str],
-        which: str,
-        max_length: int,
-        queries: str,
-        ks: str,
-    ) -> Any:
-        if not names:
-            raise NoRetriever
+    def save_chart(visitor: str | None, language: str, kind: str, *wanted: str) -> Any:
         backend = frame.backend(visitor)
-        dataset, _ = current(backend)
-        settings = EvaluationSettings.checked(
-            corpus=which,
-            max_length=max_length,
-            limit_queries=queries.strip() or None,
-            cutoffs=[part.strip() for part in ks.split(",")],
-        )
-        current_split(backend)  # refused here rather than in the job's log
-        options = [f"--corpus={settings.corpus}", f"--max-length={settings.max_length}"]
-        options.append(f"--cutoffs={','.join(map(str, settings.cutoffs))}")
-        if settings.limit_queries:
-            options.append(f"--limit-queries={settings.limit_queries}")
-        wanted = [name for name in backend.retrievers() if name in names]
-        for name in wanted:
-            frame.submit(backend, name, "evaluate", dataset, f"--retriever={name}", *options)
-        called = backend.names()
-        told = ", ".join(html.retriever_name(language, name, called) for name in wanted)
-        return html.note(say(language, "evaluation_queued", names=told))
+        what = compared(language, backend, grounds(backend), wanted)
+        figure = draw(language, backend, kind, what)
+        if figure is None:
+            return gr.skip()
+        path = fresh_download() / f"e5demo-{kind}.html"
+        write_text(path, figure.to_html(include_plotlyjs=True))  # the script too: no network needed
+        return gr.update(value=str(path), visible=True)
 
-    gr.on([frame.scene.change, frame.job_signal.change], render, frame.who, shown, **LIGHT)
-    asked = [*frame.who, chosen, kind, length, limit, cutoffs]
-    evaluate.click(start, asked, queued, **LIGHT)
+    @guarded
+    def link(visitor: str | None, language: str, query: str, *wanted: str) -> str:
+        backend = frame.backend(visitor)
+        what = compared(language, backend, grounds(backend), wanted)
+        both = {one.id: one.measured.retriever for one in what.experiments}
+        retrievers = [both[one] for one in what.pair or ()]
+        return link_to(query, retrievers, what.experiments[0].measured.corpus_kind)
 
+    def open_point(  # gradio looks at the types for the event
+        visitor: str | None, language: str, on: str, one: str, other: str, by: str,
+        event: gr.EventData,
+    ) -> Any:  # fmt: skip
+        return link(visitor, language, event.query, on, one, other, by)
 
-def _comparable(backend: Backend) -> list[list[Experiment]]:
-    """The data set's experiments, grouped by what may be compared; the newest group first."""
-    dataset, choices = current(backend)
-    groups: dict[Any, list[Experiment]] = defaultdict(list)
-    for experiment in backend.experiments():
-        measured = experiment.measured
-        same_split = measured.split == choices.split.model_dump(mode="json")
-        if measured.data == dataset.fingerprint and same_split:
-            groups[measured.ground, measured.cutoffs].append(experiment)
-    order = {name: place for place, name in enumerate(backend.retrievers())}
-    return [  # a deleted model's experiments come last
-        sorted(group, key=lambda e: order.get(e.measured.retriever, len(order)))
-        for group in groups.values()
-    ]
+    asked = [*frame.who, chart, newest, *picked]
+    taken = [*frame.who, chart, *picked]
+    options: dict[str, Any] = {"trigger_mode": "always_last", **LIGHT}
+    moments = [frame.scene.change, frame.job_signal.change, chart.input]
+    gr.on(moments, render, asked, shown, **options)
+    for widget, state in zip(widgets, picked, strict=True):
+        chosen = widget.input(lambda value: value or "", widget, state, **LIGHT)
+        chosen.then(render, asked, shown, **options)
+    save.click(save_chart, taken, file, **HEAVY)
+    points.click(open_point, [*frame.who, *picked], frame.visit, **LIGHT)
 
 
-def _tables(language: str, groups: list[list[Experiment]], called: dict[str, str]) -> str:
-    if not groups:
-        return html.note(say(language, "compare_empty"), "empty")
-    parts = [html.note(say(language, "compare_sampled"))] if len(groups) > 1 else []
-    for group in groups:
-        first = group[0]
-        parts.append(
-            html.note(
-                say(
-                    language,
-                    "compare_same",
-                    queries=count(language, first.queries),
-                    passages=count(language, first.passages),
-                ),
-                "summary",
-            )
-        )
-        parts.append(_table(language, group, called))
+def _verdict(language: str, what: Compared) -> str:
+    if not what.pair:
+        return html.note(say(language, "one_experiment"))
+    found = what.comparison.of(*what.pair, what.metric)
+    return views.verdict(language, found, what.names, what.comparison)
+
+
+def _tables(language: str, backend: Backend, what: Compared) -> str:
+    """The leaderboard, the pair in every metric, costs, and what does not compare."""
+    group, names = what.experiments, what.names
+    parts = [views.leaderboard(language, group, names, what.comparison, what.metric)]
+    if what.pair:
+        rows = [what.comparison.of(*what.pair, metric) for metric in what.metrics]
+        title = f"{names[what.pair[0]]} → {names[what.pair[1]]}"
+        parts.append(html.folded_html(title, views.pair_table(language, rows)))
+    trainings = {tuned.id: tuned for tuned in backend.all_tuned()}
+    others = [one for one in backend.experiments() if one.id not in names]
+    parts.append(views.costs(language, group, names, trainings))
+    parts.append(views.apart(language, others, group[0], backend.names()))
     return "".join(parts)
 
 
-def _table(language: str, group: list[Experiment], called: dict[str, str]) -> str:
-    metrics = list(group[0].metrics)
-    heads = [say(language, f"head_{name}") for name in ("retriever", "settings")]
-    rows = [
-        [
-            html.retriever_name(language, e.measured.retriever, called),
-            _settings(language, e),
-            *(decimal(language, e.metrics[name]) for name in metrics),
-            duration(language, e.seconds),
-        ]
-        for e in group
-    ]
-    return html.table([*heads, *metrics, say(language, "head_seconds")], rows, len(metrics) + 1)
-
-
-def _settings(language: str, experiment: Experiment) -> str:
-    """Which weights and how much of a text they read; a dash for BM25."""
-    measured = experiment.measured
-    if not measured.weights:
-        return "—"
-    return f"{say(language, f'short_{measured.weights}')} · {measured.max_length}"
-
-
-def _chart(language: str, group: list[Experiment], called: dict[str, str]) -> Any:
-    names = {
-        e.id: " · ".join(
-            [html.retriever_name(language, e.measured.retriever, called), _settings(language, e)][
-                : 1 + bool(e.measured.weights)
-            ]
-        )
-        for e in group
-    }
-    return figures.metric_dots(
-        {e.id: e.metrics for e in group},
-        names,
-        say(language, "chart_metrics"),
-        SEPARATORS[language],
-    )
+def _lacking(language: str, kind: str) -> str:
+    lacking = say(language, "a_training" if kind == "loss" else "two_experiments")
+    return html.note(say(language, "chart_nothing", what=lacking), "empty")

@@ -8,7 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from e5demo.backend import Backend
-from e5demo.data.browsing import page, plain_text
+from e5demo.data.browsing import Scope, page, plain_text
 from e5demo.errors import E5DemoError, OneRetriever
 from e5demo.evaluation.contrasts import CONTRASTS, contrasted, gains
 from e5demo.evaluation.runs import DEPTH
@@ -69,7 +69,7 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
         place = f"{count(language, at)} / {count(language, pages)}" if len(found) else ""
         return (
             kept,
-            _about(language, ranks, names, left, right),
+            _about(language, ranks, names, left, right) + _unfiltered(language, settings),
             gr.update(visible=bool(missing)),
             _table(language, lines, there),
             html.note(place),
@@ -124,9 +124,15 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
     draw.click(draw_one, frame.who, opened, **LIGHT)
 
 
+def _unfiltered(language: str, settings: list[Any]) -> str:
+    scope = read(*settings).scope
+    return html.note(say(language, "contrast_filters")) if scope != Scope() else ""
+
+
 def _about(language: str, ranks: pd.DataFrame, names: dict[str, str], left: str, right: str) -> str:
     gain = gains(ranks[left], ranks[right])
     told = {
+        "queries": count(language, len(gain)),
         "gains": count(language, (gain > 0).sum()),
         "losses": count(language, (gain < 0).sum()),
         "same": count(language, (gain == 0).sum()),

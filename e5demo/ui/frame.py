@@ -37,6 +37,7 @@ class Frame:
     training_signal: gr.State
     tab: gr.State
     address: gr.Textbox  # what stands behind the page's address: '?q=...'
+    visit: gr.State  # an address that another tab opens, in the search tab
 
     @property
     def who(self) -> list[gr.components.Component]:
@@ -100,9 +101,9 @@ def current_split(backend: Backend) -> Split:
     return backend.quick_split(dataset, choices.split)
 
 
-def retriever_choices(language: str, backend: Backend) -> Any:
+def retriever_choices(language: str, backend: Backend, most: int | None = SHOWN_RETRIEVERS) -> Any:
     """An update of a choice of retrievers; what is chosen stays chosen."""
-    names = backend.retrievers()[:SHOWN_RETRIEVERS]
+    names = backend.retrievers()[:most]
     called = backend.names()
     return gr.update(choices=[(retriever_name(language, name, called), name) for name in names])
 

@@ -149,4 +149,9 @@ def progress_bar(share: float) -> str:
 def folded(title: str, lines: Sequence[str]) -> str:
     """A list that opens."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<details class="folded"><summary>{escape(title)}</summary><ul>{items}</ul></details>'
+    return folded_html(title, f"<ul>{items}</ul>")
+
+
+def folded_html(title: str, inner: str) -> str:
+    """What opens: `inner` is HTML."""
+    return f'<details class="folded"><summary>{escape(title)}</summary>{inner}</details>'

@@ -1,5 +1,6 @@
 """The columns, and why a hit stands in one of them: a sheet that a hit's button opens."""
 
+import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from e5demo.answers import Reasons
-from e5demo.errors import EmptyQuery
 from e5demo.retrieval.explain import Heat, WordHeat
 from e5demo.ui import html
-from e5demo.ui.asked import Controls, named, read
+from e5demo.ui.asked import named, read
 from e5demo.ui.frame import HEAVY, Frame
 from e5demo.ui.guard import guarded
 from e5demo.ui.text import count, decimal, say
@@ -35,35 +35,41 @@ element.addEventListener("click", event => {
 """
 
 
-def create_reasons(frame: Frame, controls: Controls) -> gr.HTML:
-    """The component that shows the columns."""
+def create_reasons(frame: Frame) -> tuple[gr.HTML, gr.HTML, gr.State]:
+    """What shows the columns, the sheet, and a state for what was searched: `written`."""
     columns = gr.HTML(js_on_load=ON_COLUMNS)
     sheet = gr.HTML(js_on_load=ON_SHEET)
+    searched = gr.State("")
 
     @guarded
-    def explain(visitor: str | None, language: str, *values: Any) -> Any:
-        text, *settings, event = values
-        if not text.strip():
-            raise EmptyQuery
-        backend, asked = frame.backend(visitor), read(*settings)
+    def explain(
+        visitor: str | None, language: str, asked_then: str, retriever: str, passage: str
+    ) -> Any:
+        backend = frame.backend(visitor)
+        text, *settings = json.loads(asked_then)
+        asked = read(*settings)
         corpus = asked.corpus(backend)
-        if event.passage not in corpus.articles.index:  # of an answer before the corpus changed
+        if passage not in corpus.articles.index:  # another data set is in use by now
             return ""
         why = backend.explain(
-            corpus, text, event.retriever, event.passage,
+            corpus, text, retriever, passage,
             max_length=backend.choices().max_length, scope=asked.scope,
         )  # fmt: skip
-        name = named(language, backend, [event.retriever])[event.retriever]
-        return _sheet(language, name, text, corpus.articles.loc[event.passage], why)
+        name = named(language, backend, [retriever])[retriever]
+        return _sheet(language, name, text, corpus.articles.loc[passage], why)
 
     def explained(  # gradio looks at the types for the event
-        visitor: str | None, language: str, text: str, names: list[str], kind: str, k: float,
-        agencies: list[str], since: str, until: str, event: gr.EventData,
-    ) -> Any:  # fmt: skip
-        return explain(visitor, language, text, names, kind, k, agencies, since, until, event)
+        visitor: str | None, language: str, asked_then: str, event: gr.EventData
+    ) -> Any:
+        return explain(visitor, language, asked_then, event.retriever, event.passage)
 
-    columns.click(explained, [*frame.who, *controls.all], sheet, **HEAVY)
-    return columns
+    columns.click(explained, [*frame.who, searched], sheet, **HEAVY)
+    return columns, sheet, searched
+
+
+def written(text: str, settings: Sequence[Any]) -> str:
+    """A search in one line: a hit is explained for what was asked, not for what is typed since."""
+    return json.dumps([text, *settings])
 
 
 def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> str:
@@ -73,7 +79,7 @@ def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> 
     if why.ranks:
         told = " ; ".join(
             f"{label} {count(language, rank) if rank else '—'}"
-            for label, rank in zip(_members(language, name), why.ranks, strict=True)
+            for label, rank in zip(("BM25", "E5"), why.ranks, strict=True)
         )
         parts.append(html.note(say(language, "why_fusion", parts=told)))
     if why.terms is not None:
@@ -81,10 +87,6 @@ def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> 
     if why.dense:
         parts.append(_heat(language, query, article["passage"], why.heat))
     return f'<div class="sheet" role="dialog" aria-label="{title}">{"".join(parts)}</div>'
-
-
-def _members(language: str, name: str) -> tuple[str, str]:
-    return html.retriever_name(language, "bm25"), "E5"
 
 
 def _terms(language: str, terms: Sequence[tuple[str, float]]) -> str:

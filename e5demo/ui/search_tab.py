@@ -1,26 +1,28 @@
 """Recherche: one query, several retrievers, their answers side by side, and where to look."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 
 from e5demo.answers import Column
-from e5demo.backend import MOST_COLUMNS, Backend
+from e5demo.backend import MOST_COLUMNS, PATIENCE_SECONDS, Backend
 from e5demo.data.corpus import Corpus
 from e5demo.data.profile import agencies
 from e5demo.errors import EmptyQuery
-from e5demo.retrieval.engine import DENSE, RETRIEVERS
+from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.explain import word_spans
 from e5demo.ui import html, search_views
-from e5demo.ui.asked import COPY_LINK, Controls, named, of_link, read
+from e5demo.ui.asked import COPY_LINK, MOST_HITS, Controls, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
 from e5demo.ui.guard import guarded, inform
-from e5demo.ui.reasons import create_reasons
+from e5demo.ui.reasons import create_reasons, written
 from e5demo.ui.text import count, duration, label, say
 from e5demo.ui.votes import create_votes
 
@@ -31,7 +33,6 @@ SAMPLE_EXAMPLES = [
     "OPH-118",
 ]
 RANKED = 1000  # so far down the article sought is looked for, and hits in the left column
-PATIENCE_SECONDS = 20  # what takes longer to encode is a job
 
 
 def create_search_tab(frame: Frame) -> None:
@@ -54,7 +55,7 @@ def create_search_tab(frame: Frame) -> None:
     with gr.Tabs(selected="side") as tabs:
         with gr.Tab(t("tab_side"), id="side"):
             encode = gr.Button(t("encode_button"), visible=False)
-            answer = create_reasons(frame, controls)
+            answer, sheet, searched = create_reasons(frame)
         with gr.Tab(t("tab_contrasts"), id="contrasts"):
             create_contrasts(frame, controls)
         with gr.Tab(t("tab_vote"), id="vote"):
@@ -63,6 +64,7 @@ def create_search_tab(frame: Frame) -> None:
             create_batch(frame, controls)
     to_read = gr.State("")  # the retriever whose model has not read the corpus
     opened = gr.State("")  # the link that was followed
+    in_use = gr.Textbox(visible=False)  # the data set's id, for links
     shown = [answer, encode, to_read]
 
     @guarded
@@ -74,6 +76,7 @@ def create_search_tab(frame: Frame) -> None:
             _columns(language, backend, choices.columns),
             gr.update(choices=kinds),
             gr.update(choices=agencies(dataset.pairs), value=[]),
+            dataset.id,
             *_examples(backend),
             html.note(say(language, "search_empty"), "empty"),
             gr.update(visible=False),
@@ -82,13 +85,18 @@ def create_search_tab(frame: Frame) -> None:
 
     @guarded
     def follow_link(visitor: str | None, language: str, address: str, before: str) -> Any:
-        """Once: the widgets as the page's address says, and a search."""
+        """Once: the widgets as the page's address says, and a search where it has a query."""
         backend = frame.backend(visitor)
-        found = of_link(address, backend.retrievers())
-        if address == before or "query" not in found:
+        dataset, _ = current(backend)
+        found = of_link(address, backend.retrievers(), agencies(dataset.pairs))
+        if address == before or not found:
             return [gr.skip()] * (len(controls.all) + 2)
+        elsewhere = parse_qs(address.removeprefix("?")).get("data", [dataset.id])[0]
+        if elsewhere != dataset.id:
+            inform(say(language, "link_elsewhere", dataset=elsewhere))
         names = ("query", "columns", "kind", "k", "agencies", "since", "until")
-        return [*(found.get(name, gr.skip()) for name in names), _now(), address]
+        again = _now() if "query" in found else gr.skip()
+        return [*(found.get(name, gr.skip()) for name in names), again, address]
 
     @guarded
     def new_retrievers(visitor: str | None, language: str, names: list[str] | None) -> Any:
@@ -115,15 +123,19 @@ def create_search_tab(frame: Frame) -> None:
         wait = say(language, "searching" if frame.backends.model_ready else "model_loading")
         waiting = dict.fromkeys(asked.names, wait)
         found: dict[str, Column] = {}
-        gold = backend.gold(current(backend)[0], corpus, text)
+        dataset, _ = current(backend)
+        gold = backend.gold(dataset, corpus, text, asked.scope)
+        lost = not gold and bool(backend.gold(dataset, corpus, text))
         terms = frozenset(word.term for word in word_spans(text))
-        view = search_views.View(names, found, waiting, gold, terms, asked.k)
+        view = search_views.View(names, found, waiting, gold, terms, asked.k, lost)
         unread = ""  # the first that has to read the corpus: what the button is for
         yield (
             search_views.page(language, view),
             gr.update(visible=False),
             unread,
             gr.Tabs(selected="side"),
+            "",
+            written(text, settings),
         )
         for name in asked.names:
             missing = _unread(language, backend, corpus, name)
@@ -138,13 +150,14 @@ def create_search_tab(frame: Frame) -> None:
                 search_views.page(language, view),
                 gr.update(visible=bool(unread)),
                 unread,
-                gr.skip(),
+                *[gr.skip()] * 3,
             )
 
     @guarded
-    def start_encoding(visitor: str | None, language: str, which: str, retriever: str) -> Any:
+    def start_encoding(visitor: str | None, language: str, was: str, retriever: str) -> Any:
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
+        which = read(*json.loads(was)[1:]).kind  # the corpus that was searched
         model = retriever.removeprefix("fusion:")
         options = [f"--corpus={which}", f"--max-length={choices.max_length}"]
         if model not in RETRIEVERS:
@@ -154,26 +167,28 @@ def create_search_tab(frame: Frame) -> None:
         return gr.update(visible=False)
 
     @guarded
-    def copied(visitor: str | None, language: str, *_: Any) -> None:
-        inform(say(language, "link_copied"))
+    def copied(visitor: str | None, language: str, done: str, *_: Any) -> None:
+        if done:
+            inform(say(language, "link_copied"))
 
     asked = [*frame.who, *controls.all]
     options = {**HEAVY, "trigger_mode": "always_last", "show_progress": "hidden"}
     drawn = frame.scene.change(
         render, frame.who,
-        [controls.columns, controls.kind, controls.agencies, *examples, *shown], **LIGHT,
+        [controls.columns, controls.kind, controls.agencies, in_use, *examples, *shown], **LIGHT,
     )  # fmt: skip
     following = [*controls.all, controls.again, opened]
     drawn.then(follow_link, [*frame.who, frame.address, opened], following, **LIGHT)
+    frame.visit.change(follow_link, [*frame.who, frame.visit, opened], following, **LIGHT)
     moments = [controls.again.change, ask.click, query.submit]
-    gr.on(moments, fill, asked, [*shown, tabs], **options)
+    gr.on(moments, fill, asked, [*shown, tabs, sheet, searched], **options)
     for example in examples:
         example.click(lambda text: (text, _now()), example, [query, controls.again], **LIGHT)
-    encode.click(start_encoding, [*frame.who, controls.kind, to_read], encode, **LIGHT)
+    encode.click(start_encoding, [*frame.who, searched, to_read], encode, **LIGHT)
     chosen = [*frame.who, controls.columns]
     controls.columns.input(keep_columns, chosen, None, **LIGHT)
     frame.job_signal.change(new_retrievers, chosen, controls.columns, **LIGHT)
-    copy.click(copied, asked, None, js=COPY_LINK, **LIGHT)
+    copy.click(copied, [*asked, in_use], None, js=COPY_LINK, **LIGHT)
 
 
 def _controls(frame: Frame, query: gr.Textbox) -> Controls:
@@ -186,7 +201,7 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
         kind = gr.Radio(
             label=t("corpus"), choices=["all", "test"], value="all", scale=3, min_width=240
         )
-        k = gr.Slider(1, 50, value=10, step=1, label=t("hits"), scale=2, min_width=160)
+        k = gr.Slider(1, MOST_HITS, value=10, step=1, label=t("hits"), scale=2, min_width=160)
     with gr.Accordion(t("filters"), open=False), gr.Row():
         narrowed = gr.Dropdown(
             label=t("agency"), choices=[], value=[], multiselect=True, scale=2, min_width=160
@@ -205,7 +220,7 @@ def _now() -> str:
 
 def _columns(language: str, backend: Backend, names: Any) -> Any:
     """The retrievers to choose from; of those chosen, the ones that are still there."""
-    update = retriever_choices(language, backend)
+    update = retriever_choices(language, backend, most=None)
     there = [name for _, name in update["choices"]]
     return {**update, "value": [name for name in names if name in there]}
 
@@ -222,13 +237,8 @@ def _examples(backend: Backend) -> list[str]:
 
 def _unread(language: str, backend: Backend, corpus: Corpus, retriever: str) -> str:
     """What E5 would first have to read and how long that takes; empty if a person can wait."""
-    kind, tuned = backend.find_retriever(retriever)
-    if kind not in DENSE:
-        return ""
-    length = backend.choices().max_length
-    passages = backend.engine.unencoded(corpus, length, tuned)
-    seconds = backend.engine.seconds_to_encode(passages, length) if passages else 0
+    passages, seconds = backend.to_read(corpus, retriever, backend.choices().max_length)
     if seconds <= PATIENCE_SECONDS:
         return ""
-    told = {"count": count(language, len(passages)), "time": duration(language, seconds)}
+    told = {"count": count(language, passages), "time": duration(language, seconds)}
     return say(language, "to_encode", **told)

@@ -18,13 +18,13 @@ STATIC: dict[str, tuple[str, str]] = {
     "tab_side": ("Côte à côte", "Side by side"),
     "tab_contrasts": ("Où regarder", "Where to look"),
     "tab_vote": ("Vote à l’aveugle", "Blind vote"),
-    "tab_batch": ("Par lot", "Batch"),
+    "tab_batch": ("Par lots", "Batch"),
     # where to look
     "contrast": ("Requêtes de test", "Test queries"),
     "contrast_differ": ("les plus différentes", "most different"),
     "contrast_gains": ("plus grands gains", "biggest gains"),
     "contrast_losses": ("plus grandes pertes", "biggest losses"),
-    "contrast_wrong": ("toutes deux fausses", "both wrong"),
+    "contrast_wrong": ("ratées des deux côtés", "both wrong"),
     "random_query": ("Une au hasard", "A random one"),
     "measure_ranks": ("Mesurer les rangs manquants", "Measure the missing ranks"),
     "find_title": ("Mots du titre", "Words in the title"),
@@ -36,8 +36,8 @@ STATIC: dict[str, tuple[str, str]] = {
     "vote_next": ("Requête suivante", "Next query"),
     "vote_left": ("Gauche", "Left"),
     "vote_right": ("Droite", "Right"),
-    "vote_tie": ("Aussi bonnes", "Equally good"),
-    "vote_bad": ("Mauvaises toutes deux", "Both bad"),
+    "vote_tie": ("Aussi bonnes l’une que l’autre", "Equally good"),
+    "vote_bad": ("Aucune des deux", "Both bad"),
     "vote_use": (
         "Les triplets (requête, article préféré, l’autre) peuvent entraîner E5 : cochez « Ajouter "
         "mes votes à l’aveugle » dans ses réglages. Ceux du split de test en sont écartés ; tirez "
@@ -65,7 +65,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Type a query, or try one of these examples.",
     ),
     "searching": ("Recherche en cours…", "Searching…"),
-    "model_loading": ("E5 se charge ; BM25 répond déjà.", "E5 is loading; BM25 answers already."),
+    "model_loading": ("E5 se charge…", "E5 is loading…"),
     "no_hits": (
         "Rien : aucun mot en commun avec un article, ou les filtres les écartent tous.",
         "Nothing: no word in common with any article, or the filters leave none.",
@@ -107,6 +107,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "L’article visé n’est trouvé d’aucun côté.",
         "The article sought is found on neither side.",
     ),
+    "gold_filtered": (
+        "L’article visé est écarté par les filtres.",
+        "The filters leave the article sought out.",
+    ),
     "gold_ranks": ("Rang de l’article visé : {ranks}.", "Rank of the article sought: {ranks}."),
     "in_common": ("{count} résultats sur {k} en commun.", "{count} of {k} results in common."),
     "in_common_of_all": (
@@ -115,10 +119,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "moves_title": ("Qui monte, qui descend", "What moves up, what moves down"),
     "moves_key": (
-        "Trait plein : monte ; tirets : descend ; rond vide : absent de la colonne voisine ; "
-        "trait épais : l’article visé.",
-        "Solid line: up; dashes: down; hollow dot: not in the neighbouring column; thick line: "
-        "the article sought.",
+        "Trait vert : monte ; tirets : descend ; gris fin : ne bouge pas ; rond vide : absent de "
+        "la colonne voisine ; trait épais : l’article visé.",
+        "Green line: up; dashes: down; thin grey: stays; hollow dot: not in the neighbouring "
+        "column; thick line: the article sought.",
     ),
     "move_same": ("=", "="),
     "move_up": ("▲ {steps}", "▲ {steps}"),
@@ -138,6 +142,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "at once.",
     ),
     "encoding_queued": ("L’encodage est lancé.", "Encoding has started."),
+    "link_elsewhere": (
+        "Ce lien a été copié d’un autre jeu de données ({dataset}) : ses réponses seront autres.",
+        "This link was copied from another data set ({dataset}): its answers will be others.",
+    ),
     "link_copied": ("Lien copié.", "Link copied."),
     # where to look
     "contrast_intro": (
@@ -146,16 +154,20 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "side.",
     ),
     "contrast_missing": (
-        "Pas encore de mesure de {names} sur ce corpus : le rang de l’article visé est à chercher "
-        "pour chaque requête de test.",
+        "{names} : rangs pas encore mesurés sur ce corpus. Il faut chercher l’article visé de "
+        "chaque requête de test.",
         "No measurement of {names} on this corpus yet: the rank of the article sought is to be "
         "looked for, for each test query.",
     ),
     "contrast_queued": ("La mesure est lancée.", "The measurement has started."),
+    "contrast_filters": (
+        "Ces rangs sont ceux d’une recherche sans filtre.",
+        "These ranks are those of a search without filters.",
+    ),
     "contrast_none": ("Aucune requête de ce genre.", "No query of that kind."),
     "contrast_counts": (
-        "{gains} requêtes gagnent, {losses} perdent, {same} ne bougent pas.",
-        "{gains} queries gain, {losses} lose, {same} stay.",
+        "Sur {queries} requêtes, {gains} gagnent, {losses} perdent, {same} ne bougent pas.",
+        "Of {queries} queries {gains} gain, {losses} lose, {same} stay.",
     ),
     "beyond": ("> {depth}", "> {depth}"),
     "head_query": ("Requête", "Query"),
@@ -168,12 +180,14 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "An aid to the eye, not a proof: the ranking comes from whole vectors.",
     ),
     "why_heat": (
-        "Plus un mot est marqué, plus il porte de similarité que d’ordinaire ; souligné : moins.",
+        "Plus un mot est marqué, plus sa part de la similarité dépasse sa part habituelle ; "
+        "souligné : elle est en dessous.",
         "The more a word is marked, the more of the similarity it carries than it usually does; "
         "underlined: less.",
     ),
     "why_pooling": (
-        "Ce modèle ne fait pas la moyenne de ses tokens : ses mots ne se séparent pas.",
+        "Ce modèle ne fait pas la moyenne de ses tokens : on ne peut donc pas isoler la part de "
+        "chaque mot.",
         "This model does not average its tokens: its words cannot be told apart.",
     ),
     "why_terms": (
@@ -196,18 +210,19 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "vote_score": (
         "{right} préféré dans {share} % des votes tranchés (intervalle à 95 % : {low} à {high} %). "
-        "Tranchés : {decided} ; égalités : {ties} ; mauvaises toutes deux : {bad}.",
+        "Tranchés : {decided} ; égalités : {ties} ; aucune des deux : {bad}.",
         "{right} preferred in {share}% of the decided votes (95% interval: {low} to {high}%). "
         "Decided: {decided}; ties: {ties}; both bad: {bad}.",
     ),
     "vote_no_score": (
-        "Aucun vote tranché encore entre ces deux moteurs. Égalités : {ties} ; mauvaises toutes "
+        "Aucun vote tranché pour l’instant entre ces deux moteurs. Égalités : {ties} ; aucune des "
         "deux : {bad}.",
         "No decided vote between these two yet. Ties: {ties}; both bad: {bad}.",
     ),
     "vote_start": (
-        "« Requête suivante » en tire une où les deux classements diffèrent.",
-        "“Next query” draws one on which the two rankings differ.",
+        "« Requête suivante » tire une requête pour laquelle les deux classements diffèrent, ou "
+        "prend la vôtre.",
+        "“Next query” draws one on which the two rankings differ, or takes your own.",
     ),
     "vote_counted": (
         "Vote compté. Tapez une autre requête, puis « Requête suivante ».",

@@ -26,6 +26,7 @@ class View:
     gold: Collection[str]
     terms: frozenset[str]
     k: int
+    filtered_out: bool = False  # the passages sought are outside the filters
 
     @property
     def ready(self) -> list[Column]:
@@ -50,6 +51,8 @@ def summary(language: str, view: View) -> str:
     """In words: where the article sought went, and how many hits the columns share."""
     columns = view.ready
     told = [_gold_sentence(language, view, columns)] if view.gold and columns else []
+    if view.filtered_out:
+        told.append(say(language, "gold_filtered"))
     if len(columns) > 1 and all(column.hits for column in columns):
         shared = set.intersection(*({h.passage_id for h in c.hits} for c in columns))
         key = "in_common" if len(columns) == 2 else "in_common_of_all"
@@ -66,8 +69,9 @@ def moves_chart(language: str, view: View) -> str:
         return ""
     shown = [[hit.passage_id for hit in column.hits[:MOST_DRAWN]] for column in columns]
     titles = {hit.passage_id: hit.title for column in columns for hit in column.hits}
+    held = [{hit.passage_id for hit in column.hits} for column in columns]
     parts = [
-        _article_line(places, len(columns), titles[passage_id], passage_id, passage_id in view.gold)
+        _article_line(places, held, titles[passage_id], passage_id, passage_id in view.gold)
         for passage_id, places in _places(shown).items()
     ]
     height = TOP + ROW_HEIGHT * max(map(len, shown))
@@ -251,12 +255,17 @@ def _places(shown: Sequence[Sequence[str]]) -> dict[str, dict[int, int]]:
 
 
 def _article_line(
-    places: Mapping[int, int], columns: int, title: str, passage_id: str, is_gold: bool
+    places: Mapping[int, int],
+    held: Sequence[Collection[str]],
+    title: str,
+    passage_id: str,
+    is_gold: bool,
 ) -> str:
-    """One article's dots, and lines between those of neighbouring columns."""
+    """One article's dots, and lines between those of neighbouring columns; `held` are each column's
+    hits, of which a chart shows the first alone."""
 
     def at(number: int) -> tuple[str, int]:
-        return f"{100 * (number + 0.5) / columns:.2f}%", TOP + ROW_HEIGHT * places[number]
+        return f"{100 * (number + 0.5) / len(held):.2f}%", TOP + ROW_HEIGHT * places[number]
 
     parts = []
     for number, row in places.items():
@@ -266,8 +275,8 @@ def _article_line(
             way = places[number + 1] - row
             kind = "same" if not way else "up" if way < 0 else "down"
             parts.append(f'<line class="{kind}" x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}"/>')
-        neighbour = number + 1 if number + 1 < columns else number - 1
-        hollow = "" if neighbour in places else ' class="hollow"'
+        neighbour = number + 1 if number + 1 < len(held) else number - 1
+        hollow = "" if passage_id in held[neighbour] else ' class="hollow"'
         parts.append(f'<circle{hollow} cx="{x}" cy="{y}" r="{5 if is_gold else 3.5}"/>')
     parts.append(f"<title>{escape(title)}</title>")
     kind = "line gold" if is_gold else "line"

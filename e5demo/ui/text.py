@@ -7,7 +7,7 @@ by the class's name.
 from typing import Any, Literal
 
 from e5demo.errors import BadSetting, E5DemoError
-from e5demo.ui import search_text, train_text
+from e5demo.ui import compare_text, search_text, train_text
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -98,16 +98,8 @@ STATIC: dict[str, tuple[str, str]] = {
     "corpus_test": ("le split de test", "the test split"),
     "corpus_all": ("tous les articles", "all articles"),
     "max_length": ("Tokens lus", "Tokens read"),
-    # Comparaison
-    "compare_intro": (
-        "Chaque titre de test cherche son article : à quel rang chaque moteur le met-il ?",
-        "Each test headline looks for its article: at what rank does each retriever put it?",
-    ),
-    "evaluate_button": ("Évaluer", "Evaluate"),
-    "limit": ("Requêtes", "Queries"),
-    "all_queries": ("toutes", "all"),
-    "cutoffs": ("Seuils k", "Cutoffs k"),
     "stop": ("Tout arrêter", "Stop all"),
+    **compare_text.STATIC,
     **search_text.STATIC,
     **train_text.STATIC,
 }
@@ -225,32 +217,6 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "minutes": ("{count} min", "{count} min"),
     "hours": ("{count} h", "{count} h"),
     "left": ("encore {time}", "{time} left"),
-    "compare_empty": (
-        "Aucune mesure encore sur ce jeu, ce découpage et ce corpus. Choisissez des moteurs, puis "
-        "« Évaluer » : BM25 prend une seconde, E5 le temps d’encoder.",
-        "No figures yet for this data set, split and corpus. Choose retrievers, then “Evaluate”: "
-        "BM25 takes a second, E5 the time to encode.",
-    ),
-    "compare_same": (
-        "Mêmes titres de test ({queries}) et mêmes articles ({passages}) à chaque ligne.",
-        "The same test headlines ({queries}) and the same articles ({passages}) in each row.",
-    ),
-    "compare_sampled": (
-        "Chaque tableau compare ce qui a été mesuré sur les mêmes titres et articles.",
-        "Each table compares what was measured on the same headlines and articles.",
-    ),
-    "evaluation_queued": (
-        "Évaluation lancée : {names}. La barre latérale dit où elle en est.",
-        "Evaluation started: {names}. The sidebar says how far it is.",
-    ),
-    "head_retriever": ("Moteur", "Retriever"),
-    "head_settings": ("Poids · tokens", "Weights · tokens"),
-    "short_hub": ("originaux", "original"),
-    "short_local": ("locaux", "local"),
-    "short_bundled-4bit": ("4 bits", "4-bit"),
-    "short_tuned": ("affinés", "tuned"),
-    "head_seconds": ("Durée", "Time"),
-    "chart_metrics": ("Scores moyens", "Mean scores"),
     "weights_hub": ("poids originaux", "original weights"),
     "weights_local": ("dossier local", "local folder"),
     "weights_bundled-4bit": ("copie 4 bits", "4-bit copy"),
@@ -280,6 +246,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "job_prepare": ("Doublons de {name}", "Duplicates of {name}"),
     "deleted": ("{name} est supprimé.", "{name} is deleted."),
     "megabytes": ("{count} Mo", "{count} MB"),
+    **compare_text.SPOKEN,
     **search_text.SPOKEN,
     **train_text.SPOKEN,
 }
@@ -351,13 +318,33 @@ FRENCH_ERRORS: dict[str, str] = {
         "plus petit ou apportez plus de paires."
     ),
     "NoRetriever": "Aucun moteur n’est choisi : cochez-en au moins un.",
-    "TooManyQueries": "{count} requêtes sont trop à la fois : prenez-en {most} au plus.",
+    "OneExperiment": (
+        "Une évaluation seule ne se compare à rien : nommez-en deux ; experiments list les nomme "
+        "toutes."
+    ),
+    "TooDeep": (
+        "{retriever} classe les {depth} premiers de chaque membre : prenez des seuils jusqu’à "
+        "{depth}."
+    ),
+    "NotEncoded": (
+        "{retriever} doit encore lire {passages} articles, environ {seconds} secondes : encodez "
+        "d’abord le corpus (le bouton sous « Côte à côte », ou : encode)."
+    ),
+    "NothingToAblate": (
+        "{experiment} ne lit pas de consigne et n’a pas de vecteurs : choisissez un moteur dense à "
+        "comparer."
+    ),
+    "NotComparable": (
+        "{left} et {right} n’ont pas été mesurées sur les mêmes données ({what}) : évaluez-les sur "
+        "les mêmes."
+    ),
+    "TooManyQueries": "{count} requêtes à la fois, c’est trop : {most} au plus.",
     "NotText": (
         "{name} n’est pas du texte en UTF-8 : enregistrez-le ainsi, une requête par ligne."
     ),
     "NoVotes": "Il n’y a encore aucun vote : votez d’abord, puis exportez.",
     "OneRetriever": "Choisissez deux moteurs ci-dessus : les deux premiers sont comparés.",
-    "TooManyRetrievers": ("{count} moteurs côte à côte sont trop : choisissez-en {most} au plus."),
+    "TooManyRetrievers": ("{count} moteurs côte à côte, c’est trop : {most} au plus."),
     "FolderNotWritable": (
         "Impossible d’écrire dans {folder} ({reason}) : choisissez un autre dossier."
     ),
@@ -468,6 +455,12 @@ def decimal(language: str, number: float, places: int = 3) -> str:
 def signed(language: str, number: float, places: int = 3) -> str:
     """+0,023 or −0.004, with a true minus."""
     return f"{'+' if number >= 0 else '−'}{decimal(language, abs(number), places)}"
+
+
+def between(language: str, low: str, high: str) -> str:
+    """An interval: [0,819 ; 0,841] or [0.819, 0.841]."""
+    apart = "\u00a0;\u00a0" if _known(language) == "fr" else ",\u00a0"
+    return f"[{low}{apart}{high}]"
 
 
 def duration(language: str, seconds: float) -> str:

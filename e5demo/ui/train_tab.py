@@ -198,7 +198,7 @@ def _asked(method: Method, preset: str, kind: str, length: int, votes: bool, *va
 def _command(backend: Backend, preset: str, recipe: TrainingSettings, values: Any) -> list[str]:
     dataset, choices = current(backend)
     _, _, kind, length, votes, *_ = values
-    extra = [f"--extra={backend.keep_votes()}"] if votes else []
+    extra = [f"--extra={backend.keep_votes(dataset)}"] if votes else []
     return [
         "train",
         dataset.id,

@@ -1,8 +1,6 @@
 """Blind vote: two answers without names; which is better? A running score, and exports."""
 
-import json
 import random
-import time
 from html import escape
 from typing import Any
 
@@ -12,9 +10,8 @@ from e5demo.answers import Column
 from e5demo.backend import Backend
 from e5demo.errors import EmptyQuery, NoVotes, OneRetriever
 from e5demo.evaluation.votes import Choice, Side, Vote, tally, triplets, votes_table
-from e5demo.retrieval.explain import word_spans
 from e5demo.ui import html
-from e5demo.ui.asked import Asked, Controls, named, read
+from e5demo.ui.asked import Asked, Controls, check_read, named, read
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split
 from e5demo.ui.guard import guarded
 from e5demo.ui.search_views import hit_head
@@ -34,9 +31,6 @@ def create_votes(frame: Frame, controls: Controls) -> None:
             label=t("vote_from"), choices=[*SOURCES], value="test", scale=3, min_width=320
         )
         draw = gr.Button(t("vote_next"), variant="primary", scale=0, min_width=180)
-    ballot = gr.HTML(elem_classes="ballot")
-    with gr.Row(visible=False, elem_classes="choices") as choosing:
-        buttons = {one: gr.Button(t(f"vote_{one}"), min_width=110) for one in CHOICES}
     score = gr.HTML(elem_classes="score")
     gr.Markdown(t("vote_use"), elem_classes="note")
     with gr.Row():
@@ -44,7 +38,11 @@ def create_votes(frame: Frame, controls: Controls) -> None:
         files = gr.File(
             label=t("vote_files"), visible=False, interactive=False, file_count="multiple"
         )
-    asked_now = gr.State("")  # the ballot: the query, and which retriever stands on which side
+    ballot = gr.HTML(elem_classes="ballot")
+    with gr.Row(visible=False, elem_classes="choices") as choosing:
+        buttons = {one: gr.Button(t(f"vote_{one}"), min_width=110) for one in CHOICES}
+    shown_now = gr.State("")  # the ballot's id: nothing on the page tells whose answers it shows
+    cast = gr.State("")  # the last one that was counted
 
     @guarded
     def render(visitor: str | None, language: str, *settings: Any) -> Any:
@@ -54,7 +52,7 @@ def create_votes(frame: Frame, controls: Controls) -> None:
         if len(names) > 1:
             called = named(language, backend, names[:2])
             intro = say(language, "vote_intro", left=called[names[0]], right=called[names[1]])
-            result = _score(language, backend, called)
+            result = _score(language, backend, read(*settings), called)
         start = html.note(say(language, "vote_start"), "empty")
         return (
             gr.update(choices=sources),
@@ -72,15 +70,16 @@ def create_votes(frame: Frame, controls: Controls) -> None:
         asked, backend = read(*settings), frame.backend(visitor)
         if not asked.pair:
             raise OneRetriever
-        queries = [typed] if wanted == "typed" else _drawn(backend, wanted)
-        if not queries[0].strip():
+        check_read(backend, asked)
+        queries = [typed.strip()] if wanted == "typed" else _drawn(backend, asked, wanted)
+        if not queries or not queries[0]:
             raise EmptyQuery
         sides = random.sample(asked.pair, 2)
         for query in queries:
             columns = _answers(backend, asked, query, sides)
             if _ids(columns[0]) != _ids(columns[1]):
-                shown = json.dumps({"query": query, "sides": sides})
-                return _ballot(language, query, columns), gr.update(visible=True), shown
+                ballot = backend.keep_ballot(_ballot(backend, asked, query, columns))
+                return ballot_page(language, query, columns), gr.update(visible=True), ballot
         tried = count(language, len(queries))
         told = say(language, "vote_agree" if wanted == "typed" else "vote_all_agree", count=tried)
         return html.note(told, "empty"), gr.update(visible=False), ""
@@ -94,19 +93,13 @@ def create_votes(frame: Frame, controls: Controls) -> None:
 
     def vote_for(choice: Choice) -> Any:
         @guarded
-        def vote(visitor: str | None, language: str, shown: str, *settings: Any) -> Any:
-            if not shown:  # a second click
-                return gr.skip()
-            asked, backend = read(*settings), frame.backend(visitor)
-            told = json.loads(shown)
-            left, right = _answers(backend, asked, told["query"], told["sides"])
-            made = Vote(
-                told["query"], _side(left), _side(right), choice, current(backend)[0].id,
-                asked.kind, backend.choices().max_length, asked.k, time.time(),
-            )  # fmt: skip
-            backend.votes.add(made)
-            pair = asked.pair or tuple(told["sides"])
-            return _score(language, backend, named(language, backend, pair)), ""
+        def vote(visitor: str | None, language: str, ballot: str, *settings: Any) -> Any:
+            backend = frame.backend(visitor)
+            if not backend.cast(ballot, choice):  # a second click
+                return gr.skip(), gr.skip()
+            asked = read(*settings)
+            called = named(language, backend, asked.names[:2])
+            return _score(language, backend, asked, called), ballot
 
         return vote
 
@@ -122,25 +115,37 @@ def create_votes(frame: Frame, controls: Controls) -> None:
         return gr.update(value=paths, visible=True)
 
     settings = controls.settings
-    shown = [source, about, ballot, choosing, score, asked_now]
+    shown = [source, about, ballot, choosing, score, shown_now]
     moments = [frame.scene.change, *(widget.change for widget in settings)]
     gr.on(moments, render, [*frame.who, *settings], shown, trigger_mode="always_last", **LIGHT)
     wanted = [*frame.who, source, controls.query, *settings]
-    drawn = [ballot, choosing, asked_now]
+    drawn = [ballot, choosing, shown_now]
     draw.click(next_ballot, wanted, drawn, **HEAVY)
     for choice, button in buttons.items():
-        voted = button.click(
-            vote_for(choice), [*frame.who, asked_now, *settings], [score, asked_now], **HEAVY
-        )
-        voted.then(after_vote, wanted, drawn, **HEAVY)
+        button.click(vote_for(choice), [*frame.who, shown_now, *settings], [score, cast], **HEAVY)
+    cast.change(after_vote, wanted, drawn, **HEAVY)
     export.click(hand_out, frame.who, files, **LIGHT)
 
 
-def _drawn(backend: Backend, part: str) -> list[str]:
+def _drawn(backend: Backend, asked: Asked, part: str) -> list[str]:
+    """Some of the split's titles that these two were not judged on yet."""
     current_split(backend)
     dataset, choices = current(backend)
     titles = backend.split_rows(dataset, choices.split, part)["query"].unique().tolist()
-    return random.sample(titles, min(DRAWN, len(titles)))
+    judged = {vote.query for vote in _votes(backend, asked) if _pair(vote) == set(asked.names[:2])}
+    left = [title for title in titles if title not in judged] or titles
+    return random.sample(left, min(DRAWN, len(left)))
+
+
+def _pair(vote: Vote) -> set[str]:
+    return {vote.left.retriever, vote.right.retriever}
+
+
+def _votes(backend: Backend, asked: Asked) -> list[Vote]:
+    """Those on what is searched now: others would be about other answers."""
+    dataset, choices = current(backend)
+    ground = (dataset.id, asked.kind, choices.max_length)
+    return [v for v in backend.votes.votes() if (v.dataset, v.corpus, v.max_length) == ground]
 
 
 def _answers(backend: Backend, asked: Asked, query: str, sides: list[str]) -> list[Column]:
@@ -152,18 +157,38 @@ def _ids(column: Column) -> list[str]:
     return [hit.passage_id for hit in column.hits]
 
 
-def _side(column: Column) -> Side:
-    first = column.hits[0].passage if column.hits else ""
-    return Side(column.retriever, tuple(_ids(column)), first)
+def _ballot(backend: Backend, asked: Asked, query: str, columns: list[Column]) -> Vote:
+    """What is shown; the choice stands open."""
+    dataset, choices = current(backend)
+    left, right = (
+        Side(column.retriever, tuple(_ids(column)), column.hits[0].passage if column.hits else "",
+             backend.model_of(column.retriever))
+        for column in columns
+    )  # fmt: skip
+    return Vote(
+        query=query,
+        left=left,
+        right=right,
+        choice="tie",
+        dataset=dataset.id,
+        corpus=asked.kind,
+        max_length=choices.max_length,
+        k=asked.k,
+        at=0.0,
+        split=f"{choices.split.mode} {choices.split.seed}",
+        agencies=asked.scope.agencies,
+        since=asked.scope.since,
+        until=asked.scope.until,
+    )
 
 
-def _ballot(language: str, query: str, columns: list[Column]) -> str:
-    """Nothing tells which retriever is which: no name, colour, score, time or mark."""
-    terms = frozenset(word.term for word in word_spans(query))
+def ballot_page(language: str, query: str, columns: list[Column]) -> str:
+    """Nothing tells which retriever is which: no name, colour, score or time, and no marked words,
+    of which BM25's answers have more."""
     parts = []
     for side, column in zip(("vote_left", "vote_right"), columns, strict=True):
         hits = "".join(
-            f"<li>{html.opening(language, hit_head(hit, terms), hit.passage, hit.url)}</li>"
+            f"<li>{html.opening(language, hit_head(hit, frozenset()), hit.passage, hit.url)}</li>"
             for hit in column.hits
         )
         body = f"<ol>{hits}</ol>" if hits else html.note(say(language, "no_hits"))
@@ -173,9 +198,9 @@ def _ballot(language: str, query: str, columns: list[Column]) -> str:
     return f'{asked}<div class="answers" style="--columns: 2">{"".join(parts)}</div>'
 
 
-def _score(language: str, backend: Backend, called: dict[str, str]) -> str:
+def _score(language: str, backend: Backend, asked: Asked, called: dict[str, str]) -> str:
     first, second = called
-    found = tally(backend.votes.votes(), first, second)
+    found = tally(_votes(backend, asked), first, second)
     told: dict[str, Any] = {
         "ties": count(language, found.ties), "bad": count(language, found.bad)
     }  # fmt: skip

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import zipfile
 
 import pytest
 from playwright.sync_api import expect
@@ -208,18 +209,28 @@ def test_splits_are_drawn_browsed_and_saved(app, visit):
 
 def test_scores_are_measured_shown_and_found_again(app, visit):
     page = visit(app)
-    open_tab(page, "Comparaison")
+    open_evaluation(page)
     expect(page.get_by_text("Aucune mesure encore")).to_be_visible()
     page.get_by_role("button", name="Évaluer").click()
-    panel = page.get_by_role("tabpanel").filter(has_text="Évaluer")
-    rows = panel.locator("tbody tr")
+    rows = page.locator(".leaderboard tbody tr")
     expect(rows).to_have_count(3, timeout=120_000)
-    expect(rows.nth(1)).to_contain_text("E5 de base")
-    assert re.search(r"0,\d{3}", rows.nth(1).inner_text())
-    expect(panel.locator(".js-plotly-plot")).to_be_visible()
+    baseline = rows.filter(has_text="E5 de base")
+    expect(baseline).to_contain_text(re.compile(r"0,\d{3}\s*\[0,\d{3}\s;\s[01],\d{3}\]"))
+    expect(page.locator("#compare-chart .js-plotly-plot")).to_be_visible()
+    expect(page.locator(".verdict")).to_contain_text(re.compile("BM25|E5 de base"))
     page.reload()
     open_tab(page, "Comparaison")
     expect(rows).to_have_count(3)
+
+
+def open_evaluation(page):
+    """Folded where there are figures already."""
+    open_tab(page, "Comparaison")
+    fold = page.locator(".label-wrap", has_text="Mesurer un moteur")
+    expect(fold).to_be_visible()
+    page.wait_for_timeout(1000)  # the page folds it, perhaps
+    if not page.get_by_role("button", name="Évaluer").is_visible():
+        fold.click()
 
 
 def open_fold(panel, title):
@@ -263,11 +274,11 @@ def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app
     panel.get_by_role("button", name="Exporter en zip").click()
     expect(panel.locator(".file-preview")).to_contain_text(".zip")
     open_tab(page, "Comparaison")
-    rows = page.get_by_role("tabpanel").filter(has_text="Évaluer").locator("tbody tr")
+    rows = page.locator(".leaderboard tbody tr")
     expect(rows.filter(has_text="Mon LoRA")).to_have_count(1)
     open_tab(page, "Recherche")
     choose(page, "Mon LoRA")
-    page.get_by_label("le split de test").check()
+    page.get_by_label("le split de test").locator("visible=true").check()
     ask(page, "baleine")
     expect(page.locator(".kind-lora h3")).to_have_text("Mon LoRA")
     expect(page.locator(".kind-lora li").first).to_be_visible()
@@ -309,7 +320,7 @@ def test_a_choice_in_one_window_shows_in_the_other(app, visit, tmp_path):
 
 def test_the_end_of_a_job_leaves_the_splits_tab_as_it_was_set(app, visit):
     page = visit(app)
-    open_tab(page, "Comparaison")
+    open_evaluation(page)
     page.get_by_label("E5 de base").last.uncheck()
     page.get_by_label("Fusion").last.uncheck()
     page.get_by_label("Seuils k").fill("1, 3")
@@ -408,6 +419,40 @@ def test_a_query_on_which_two_retrievers_differ_opens_side_by_side(app, visit):
     expect(page.locator("#query").locator("input, textarea")).not_to_have_value(query)
 
 
+def test_a_verdict_its_charts_slices_checks_and_the_evidence(app, visit):
+    page = visit(app)
+    open_evaluation(page)
+    page.get_by_role("button", name="Évaluer").click()
+    rows = page.locator(".leaderboard tbody tr")
+    expect(rows.filter(has_text="Fusion")).not_to_have_count(0, timeout=120_000)
+    expect(page.locator(".verdict")).to_contain_text("ndcg@10")
+    expect(page.get_by_text("corrigé pour")).to_be_visible()
+    for chart in ("différences", "rappel à k", "rangs", "qualité et coût", "requête par requête"):
+        page.get_by_label(chart, exact=True).check()
+        expect(page.locator("#compare-chart .js-plotly-plot .plot-container")).to_be_visible()
+    points = page.locator("#compare-chart .scatterlayer .point")
+    expect(points).to_have_count(47)
+    page.wait_for_timeout(1000)  # until the page listens to clicks
+    points.last.click(force=True)
+    expect(page.locator(".answer h3")).to_have_count(2)
+    expect(page.locator(".answer .gold").first).to_be_visible()
+    open_tab(page, "Comparaison")
+    open_tab(page, "Tranches")
+    expect(page.get_by_text("mots du titre dans l’article : tous")).to_be_visible()
+    open_tab(page, "Contrôles des données")
+    expect(page.get_by_text("se lisent mot pour mot")).to_be_visible()
+    open_tab(page, "Preuves")
+    page.get_by_role("button", name="Préparer le zip").click()
+    with page.expect_download() as caught:
+        page.locator(".file-preview a[download]:visible").click()
+    with zipfile.ZipFile(caught.value.path()) as archive:
+        names = archive.namelist()
+        assert {"report.html", "metrics.csv", "trec/qrels.txt", "splits/test.parquet"} <= set(names)
+        report = archive.read("report.html").decode()
+    assert "Fusion" in report
+    assert not re.search(r"(src|href)=.https?://", report)
+
+
 def test_a_blind_vote_is_counted_and_exported(app, visit):
     page = visit(app)
     open_tab(page, "Vote à l’aveugle")
@@ -418,8 +463,8 @@ def test_a_blind_vote_is_counted_and_exported(app, visit):
     choices = {
         "Gauche": "Tranchés : 1",
         "Droite": "Tranchés : 2",
-        "Aussi bonnes": "égalités : 1",
-        "Mauvaises toutes deux": "deux : 1",
+        "Aussi bonnes l’une que l’autre": "égalités : 1",
+        "Aucune des deux": "deux : 1",
     }
     for name, told in choices.items():
         asked = page.locator(".asked").inner_text()
@@ -461,7 +506,7 @@ def test_a_link_opens_the_view_that_it_was_copied_from(app, visit):
 
 def test_many_queries_give_one_table(app, visit):
     page = visit(app)
-    open_tab(page, "Par lot")
+    open_tab(page, "Par lots")
     page.get_by_label("Requêtes, une par ligne").fill("baleine\n\n=SOMME(A1)\nbaleine\nneige")
     page.get_by_role("button", name="Chercher toutes").click()
     expect(page.get_by_text("3 requêtes")).to_be_visible()

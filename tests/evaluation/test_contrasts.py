@@ -1,9 +1,17 @@
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from e5demo.evaluation.contrasts import contrasted, gains, gold_ranks
+from e5demo.evaluation.contrasts import (
+    contrasted,
+    gains,
+    gold_ranks,
+    rank_shares,
+    recall_curve,
+)
+from e5demo.evaluation.metrics import score_run
 
 RANKS = pd.DataFrame(
     {
@@ -44,3 +52,19 @@ def test_a_gain_is_one_of_reciprocal_ranks():
 )
 def test_the_most_telling_come_first(kind, queries):
     assert contrasted(RANKS, "left", "right", kind)["query"].tolist() == queries
+
+
+def test_the_recall_curve_is_recall_at_every_cutoff():
+    draw = np.random.default_rng(0)
+    rows = [(f"q{q}", f"p{p}", rank) for q in range(20)
+            for rank, p in enumerate(draw.permutation(30)[:10], start=1)]  # fmt: skip
+    run = pd.DataFrame(rows, columns=["query_id", "passage_id", "rank"]).assign(score=0.0)
+    qrels = {f"q{q}": {f"p{p}": 1 for p in draw.permutation(30)[: 1 + q % 3]} for q in range(20)}
+    curve = recall_curve(run, qrels, 10)
+    scores = score_run(run, qrels, range(1, 11)).mean()
+    assert curve.tolist() == pytest.approx([scores[f"recall@{k}"] for k in range(1, 11)])
+
+
+def test_shares_of_ranks_by_range():
+    ranks = pd.Series([1, 1, 2, 5, 6, 100, math.nan, 101])
+    assert rank_shares(ranks, (1, 5, 10, 100)) == [2 / 8, 2 / 8, 1 / 8, 1 / 8, 2 / 8]

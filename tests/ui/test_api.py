@@ -8,6 +8,7 @@ from gradio.routes import App
 from e5demo.backends import Backends
 from e5demo.config import SplitSettings
 from e5demo.ui import create_page
+from e5demo.workspace import new_visitor
 
 EMPTY = {"agencies": [], "since": "", "until": "", "visitor": ""}
 
@@ -67,6 +68,28 @@ def test_a_mistake_is_told_in_its_sentence(client, asked, told):
     answer = ask(client, **asked)
     assert answer.status_code == 500
     assert told in answer.json()["error"]
+
+
+def test_two_people_with_the_same_articles_each_see_their_own_titles(tmp_path, monkeypatch):
+    """Vectors and indexes are shared, since they hold no text; titles and addresses are not."""
+    monkeypatch.setenv("E5DEMO_PUBLIC", "1")
+    backends = Backends(FakeEngine(tmp_path))
+    client = TestClient(App.create_app(create_page(backends)[0]))
+    for name in ("secret", "ouvert"):
+        visitor = new_visitor()
+        rows = [f"Un titre {name} numéro {i},La neige tombe {i},{name}" for i in range(30)]
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join(["titre,contenu,Agence", *rows]), "utf-8")
+        dataset = backends.of(visitor).import_csv(path)
+        for agencies in ([], [name]):
+            asked = {"dataset": dataset.id, "visitor": visitor, "agencies": agencies}
+            (told,) = ask(client, "la neige", ["bm25", "baseline", "fusion"], **asked).json()[
+                "data"
+            ]
+            hits = [hit for column in told["columns"] for hit in column["hits"]]
+            assert len(hits) == 30
+            assert {hit["agency"] for hit in hits} == {name}
+            assert all(name in hit["title"] for hit in hits)
 
 
 def test_a_visitor_of_a_public_server_sees_the_sample_alone(tmp_path, monkeypatch):

@@ -1,0 +1,206 @@
+"""The comparison tab's words, in French and English; `text.py` looks them up with all others."""
+
+STATIC: dict[str, tuple[str, str]] = {
+    "compare_intro": (
+        "Chaque titre de test cherche son article : quel moteur fait mieux, et est-ce sûr ?",
+        "Each test headline looks for its article: which retriever does better, and is that sure?",
+    ),
+    "evaluate_fold": ("Mesurer un moteur", "Measure a retriever"),
+    "evaluate_button": ("Évaluer", "Evaluate"),
+    "limit": ("Requêtes", "Queries"),
+    "all_queries": ("toutes", "all"),
+    "cutoffs": ("Seuils k", "Cutoffs k"),
+    "ground": ("Mesures sur", "Measured on"),
+    "metric": ("Mesure", "Metric"),
+    "left_experiment": ("Comparer", "Compare"),
+    "right_experiment": ("à", "with"),
+    "chart": ("Graphique", "Chart"),
+    "chart_intervals": ("scores", "scores"),
+    "chart_forest": ("différences", "differences"),
+    "chart_recall": ("rappel à k", "recall at k"),
+    "chart_ranks": ("rangs", "ranks"),
+    "chart_scatter": ("requête par requête", "query by query"),
+    "chart_cost": ("qualité et coût", "quality and cost"),
+    "chart_loss": ("perte", "loss"),
+    "chart_html": ("Graphique en HTML", "Chart as HTML"),
+    "tab_charts": ("Graphiques", "Charts"),
+    "tab_slices": ("Tranches", "Slices"),
+    "tab_checks": ("Contrôles des données", "Checks on the data"),
+    "tab_evidence": ("Preuves", "Evidence"),
+    "tab_ablations": ("Ablations", "Ablations"),
+    "ablations": (
+        "Mesurer encore le second moteur choisi, avec un seul changement ; le résultat rejoint le "
+        "tableau (« tous les articles » : un autre corpus, donc à part).",
+        "Measure the second retriever chosen once more, with a single change; the result joins the "
+        "table (“all articles”: another corpus, hence apart).",
+    ),
+    "ablate_none": ("Sans préfixes", "Without prompts"),
+    "ablate_swapped": ("Préfixes échangés", "Prompts swapped"),
+    "ablate_64": ("64 tokens", "64 tokens"),
+    "ablate_128": ("128 tokens", "128 tokens"),
+    "ablate_256": ("256 tokens", "256 tokens"),
+    "ablate_512": ("512 tokens", "512 tokens"),
+    "ablate_int8": ("Vecteurs int8", "int8 vectors"),
+    "ablate_all": ("Tous les articles", "All articles"),
+    "look": ("Calculer", "Compute"),
+    "evidence": ("Tout emporter : le dossier de preuves", "Take it all: the evidence"),
+    "evidence_button": ("Préparer le zip", "Prepare the zip"),
+}
+
+SPOKEN: dict[str, tuple[str, str]] = {
+    "compare_empty": (
+        "Aucune mesure encore sur ce jeu et ce découpage. Choisissez des moteurs, puis "
+        "« Évaluer » : BM25 prend une seconde, E5 le temps d’encoder.",
+        "No figures yet for this data set and split. Choose retrievers, then “Evaluate”: BM25 "
+        "takes a second, E5 the time to encode.",
+    ),
+    "evaluation_queued": ("Lancé : {names}.", "Started: {names}."),
+    "ground_name": (
+        "{queries} requêtes, {passages} articles ({corpus}), k {cutoffs}",
+        "{queries} queries, {passages} articles ({corpus}), k {cutoffs}",
+    ),
+    "says_better": (
+        "{right} fait mieux que {left} : {metric} {mean} {interval}.",
+        "{right} does better than {left}: {metric} {mean} {interval}.",
+    ),
+    "says_worse": (
+        "{right} fait moins bien que {left} : {metric} {mean} {interval}.",
+        "{right} does worse than {left}: {metric} {mean} {interval}.",
+    ),
+    "says_no_evidence": (
+        "Rien ne montre que {right} et {left} diffèrent : {metric} {mean} {interval}.",
+        "There is no evidence that {right} and {left} differ: {metric} {mean} {interval}.",
+    ),
+    "verdict_counts": (
+        "Sur {queries} requêtes : {wins} gagnées, {losses} perdues, {ties} égales. p = {p} ; "
+        "corrigé pour {pairs} comparaisons : {corrected}.",
+        "Of {queries} queries: {wins} won, {losses} lost, {ties} level. p = {p}, corrected for "
+        "{pairs} comparisons: {corrected}.",
+    ),
+    "verdict_needed": (
+        "Un écart de cette taille se voit avec 80 % de chances à partir d’environ {needed} "
+        "requêtes.",
+        "A difference of this size is seen with a chance of 80% from about {needed} queries on.",
+    ),
+    "below": ("< {value}", "< {value}"),
+    "slices_intro": (
+        "{left} et {right}, {metric}, par sous-ensemble des requêtes ; p corrigé pour toutes les "
+        "tranches testées. D’abord celles dont le verdict n’est pas celui de l’ensemble. « Rien de "
+        "sûr » dans une petite tranche veut dire trop peu de requêtes, non pas aucun gain. Le "
+        "recouvrement de mots favorise BM25 par construction ; « vu » compare le titre au plus "
+        "proche de l’entraînement.",
+        "{left} and {right}, {metric}, by subset of the queries; p corrected for all slices "
+        "tested. First those whose verdict is not that of the whole. “Nothing sure” in a small "
+        "slice means too few queries, not no gain. Word overlap favours BM25 by construction; "
+        "“seen” compares a title with the nearest one of train.",
+    ),
+    "slices_none": (
+        "Aucune tranche : chaque critère met toutes les requêtes ensemble.",
+        "No slice: each criterion puts all queries together.",
+    ),
+    "feature_agency": ("agence", "agency"),
+    "feature_year": ("année", "year"),
+    "feature_title_length": ("mots du titre", "words in the title"),
+    "feature_overlap": ("mots du titre dans l’article", "title’s words in the article"),
+    "feature_seen": ("sujet vu à l’entraînement", "subject seen in training"),
+    "label_none": ("aucun", "none"),
+    "label_other": ("autres", "others"),
+    "label_under_half": ("moins de la moitié", "under half"),
+    "label_half_or_more": ("la moitié ou plus", "half or more"),
+    "label_all": ("tous", "all"),
+    "label_far": ("loin", "far"),
+    "label_middle": ("entre les deux", "between"),
+    "label_near": ("proche", "near"),
+    "head_slice": ("Tranche", "Slice"),
+    "head_queries": ("Requêtes", "Queries"),
+    "short_too_few": ("trop peu", "too few"),
+    "check_leaks": (
+        "{count} requêtes sur {queries} ({share} %) ont leur double, exact ou presque, dans "
+        "l’entraînement.",
+        "{count} of {queries} queries ({share}%) have a twin, exact or nearly so, in train.",
+    ),
+    "check_repeated": (
+        "{count} requêtes sur {queries} ({share} %) ont un article répété dans le corpus ; trouver "
+        "l’une ou l’autre copie compte.",
+        "{count} of {queries} queries ({share}%) have an article repeated in the corpus; finding "
+        "either copy counts.",
+    ),
+    "check_several": (
+        "{count} requêtes sur {queries} ({share} %) ont plusieurs bons articles pour un titre.",
+        "{count} of {queries} queries ({share}%) have several right articles for one title.",
+    ),
+    "check_verbatim": (
+        "{count} requêtes sur {queries} ({share} %) se lisent mot pour mot dans leur article.",
+        "{count} of {queries} queries ({share}%) stand word for word in their article.",
+    ),
+    "check_twins": (
+        "Si un quasi-double de l’article visé comptait comme juste (le rappel et le nDCG peuvent "
+        "baisser, car un double non trouvé manque alors) :",
+        "If a near duplicate of the article sought counted as right (recall and nDCG may fall, as "
+        "a twin not found is then missed):",
+    ),
+    "head_all": ("Toutes", "All"),
+    "head_without": ("Sans elles", "Without them"),
+    "head_outranked": ("Devancés par un double", "Outranked by a twin"),
+    "head_strict": ("Tel quel", "As it is"),
+    "head_lenient": ("Doubles admis", "Twins allowed"),
+    "one_experiment": (
+        "Une expérience seule ne se compare à rien : mesurez un autre moteur.",
+        "One experiment alone compares with nothing: measure another retriever.",
+    ),
+    "head_retriever": ("Moteur", "Retriever"),
+    "head_settings": ("Poids · tokens", "Weights · tokens"),
+    "head_seconds": ("Durée", "Time"),
+    "head_metric": ("Mesure", "Metric"),
+    "head_difference": ("Différence", "Difference"),
+    "head_interval": ("Intervalle à 95 %", "95% interval"),
+    "head_corrected": ("p corrigé", "p corrected"),
+    "head_counts": ("+ / = / −", "+ / = / −"),
+    "head_verdict": ("Verdict", "Verdict"),
+    "head_trainable": ("Poids entraînés", "Weights trained"),
+    "head_training": ("Entraînement", "Training"),
+    "head_disk": ("Disque", "Disk"),
+    "head_encoding": ("Passages/s", "Passages/s"),
+    "head_query": ("ms par requête", "ms a query"),
+    "head_why": ("Pourquoi à part", "Why apart"),
+    "short_better": ("mieux", "better"),
+    "short_worse": ("moins bien", "worse"),
+    "short_no_evidence": ("rien de sûr", "nothing sure"),
+    "short_hub": ("originaux", "original"),
+    "short_local": ("locaux", "local"),
+    "short_bundled-4bit": ("4 bits", "4-bit"),
+    "short_tuned": ("affinés", "tuned"),
+    "ablation_queued": ("{name} : la mesure est lancée.", "{name}: the measurement has started."),
+    "ablated_none": ("sans préfixes", "without prompts"),
+    "ablated_swapped": ("préfixes échangés", "prompts swapped"),
+    "costs": ("Ce que chacun coûte", "What each costs"),
+    "apart": (
+        "À part, car non comparables : {count}",
+        "Apart, as they don’t compare: {count}",
+    ),
+    "apart_data": ("autres données", "other data"),
+    "apart_corpus": ("autre corpus", "another corpus"),
+    "apart_cutoffs": ("autres seuils k", "other cutoffs k"),
+    "apart_queries": ("autres requêtes", "other queries"),
+    "chart_metrics": ("Scores moyens et intervalles à 95 %", "Mean scores and 95% intervals"),
+    "chart_differences": (
+        "Différences et intervalles à 95 % (cercle vide : rien de sûr)",
+        "Differences and 95% intervals (hollow: nothing sure)",
+    ),
+    "chart_recall_title": ("Rappel moyen aux k premiers rangs", "Mean recall at the first k ranks"),
+    "chart_ranks_title": ("Rang de l’article visé", "Rank of the article sought"),
+    "chart_scatter_title": (
+        "Rang de l’article visé ; sous la diagonale, la droite fait mieux ; un clic ouvre",
+        "Rank of the article sought; below the diagonal the right one is better; a click opens",
+    ),
+    "chart_cost_title": ("Qualité et temps par requête", "Quality and time per query"),
+    "axis_k": ("k", "k"),
+    "axis_rank": ("rang", "rank"),
+    "axis_query_time": ("ms par requête", "ms a query"),
+    "chart_nothing": (
+        "Rien à tracer ici : il faut {what}.",
+        "Nothing to draw here: it takes {what}.",
+    ),
+    "two_experiments": ("deux expériences", "two experiments"),
+    "a_training": ("un modèle affiné", "a tuned model"),
+}

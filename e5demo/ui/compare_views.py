@@ -1,0 +1,192 @@
+"""What the comparison tab shows: a verdict in words, the leaderboard, what each costs."""
+
+from collections.abc import Mapping, Sequence
+
+from e5demo.config import prompts_of
+from e5demo.evaluation.comparison import ALPHA, Comparison, Difference, Interval
+from e5demo.evaluation.experiments import GROUND, Experiment
+from e5demo.training.tuned import Tuned
+from e5demo.ui import html
+from e5demo.ui.text import between, count, decimal, duration, label, say, signed
+from e5demo.ui.train_views import gigabytes
+
+SMALLEST_P = 0.0001  # what 10,000 permutations can tell
+
+
+def experiment_names(
+    language: str, experiments: Sequence[Experiment], called: Mapping[str, str]
+) -> dict[str, str]:
+    """By id: the retriever, with its weights and length where that tells two apart."""
+    names = {e.id: html.retriever_name(language, e.measured.retriever, called) for e in experiments}
+    several = [name for name in names.values() if list(names.values()).count(name) > 1]
+    return {
+        e.id: f"{names[e.id]} · {settings(language, e)}" if names[e.id] in several else names[e.id]
+        for e in experiments
+    }
+
+
+def settings(language: str, experiment: Experiment) -> str:
+    """Which weights, how much of a text they read, and what was ablated; a dash for BM25."""
+    measured = experiment.measured
+    if not measured.weights:
+        return "—"
+    told = [say(language, f"short_{measured.weights}"), str(measured.max_length)]
+    if measured.prompts == prompts_of("none"):
+        told.append(say(language, "ablated_none"))
+    if measured.prompts == prompts_of("swapped"):
+        told.append(say(language, "ablated_swapped"))
+    if measured.precision == "int8":
+        told.append("int8")
+    return " · ".join(told)
+
+
+def ground_name(language: str, experiment: Experiment) -> str:
+    """What it was measured on, in words."""
+    return say(
+        language,
+        "ground_name",
+        queries=count(language, experiment.queries),
+        passages=count(language, experiment.passages),
+        corpus=label(language, f"corpus_{experiment.measured.corpus_kind}"),
+        cutoffs=", ".join(map(str, experiment.measured.cutoffs)),
+    )
+
+
+def verdict(
+    language: str, found: Difference, names: Mapping[str, str], comparison: Comparison
+) -> str:
+    """Better, worse, or no evidence: one sentence, and what it rests on."""
+    told = {
+        "left": names[found.left],
+        "right": names[found.right],
+        "metric": found.metric,
+        "mean": signed(language, found.mean),
+        "interval": between(language, signed(language, found.low), signed(language, found.high)),
+    }
+    pairs = sum(one.metric == found.metric for one in comparison.differences)
+    counts = say(
+        language,
+        "verdict_counts",
+        queries=count(language, found.wins + found.ties + found.losses),
+        wins=count(language, found.wins),
+        losses=count(language, found.losses),
+        ties=count(language, found.ties),
+        p=p_value(language, found.p_value),
+        pairs=count(language, pairs),
+        corrected=p_value(language, found.p_corrected),
+    )
+    needed = ""
+    if found.queries_needed:
+        needed = say(language, "verdict_needed", needed=count(language, found.queries_needed))
+    sentence = html.note(say(language, f"says_{found.verdict}", **told), "summary verdict")
+    return sentence + html.note(f"{counts} {needed}")
+
+
+def pair_table(language: str, differences: Sequence[Difference]) -> str:
+    """The same two in every metric."""
+    heads = [say(language, f"head_{name}") for name in
+             ("metric", "difference", "interval", "corrected", "counts", "verdict")]  # fmt: skip
+    rows = [
+        [
+            one.metric,
+            signed(language, one.mean),
+            between(language, signed(language, one.low), signed(language, one.high)),
+            p_value(language, one.p_corrected),
+            " / ".join(count(language, n) for n in (one.wins, one.ties, one.losses)),
+            say(language, f"short_{one.verdict}"),
+        ]
+        for one in differences
+    ]
+    return html.table(heads, rows, numeric=5)
+
+
+def leaderboard(
+    language: str,
+    experiments: Sequence[Experiment],
+    names: Mapping[str, str],
+    comparison: Comparison,
+    metric: str,
+) -> str:
+    """Means with their intervals, the best in `metric` first."""
+    intervals = comparison.intervals
+    all_metrics = next(iter(intervals.values()))
+    metrics = [metric, *(name for name in all_metrics if name != metric)]  # in sight on a phone
+    ordered = sorted(experiments, key=lambda e: -intervals[e.id][metric].mean)
+    heads = [say(language, f"head_{name}") for name in ("retriever", "settings")]
+    rows = [
+        [names[e.id], settings(language, e),
+         *(_interval(language, intervals[e.id][name]) for name in metrics)]
+        for e in ordered
+    ]  # fmt: skip
+    table = html.table([*heads, *metrics], rows, len(metrics))
+    return f'<div class="leaderboard">{table}</div>'
+
+
+def costs(
+    language: str,
+    experiments: Sequence[Experiment],
+    names: Mapping[str, str],
+    trainings: Mapping[str, Tuned],
+) -> str:
+    """Share of weights trained, time of training, disk, and speed, where they are known."""
+    heads = [say(language, f"head_{name}") for name in
+             ("retriever", "trainable", "training", "disk", "encoding", "query")]  # fmt: skip
+    rows = []
+    for one in experiments:
+        tuned = trainings.get(one.measured.retriever.removeprefix("fusion:"))
+        rows.append([names[one.id], *_training_costs(language, tuned), *_speeds(language, one)])
+    return html.folded_html(say(language, "costs"), html.table(heads, rows, len(heads) - 1))
+
+
+def apart(
+    language: str, others: Sequence[Experiment], first: Experiment, called: Mapping[str, str]
+) -> str:
+    """Those that were measured on something else, and on what."""
+    if not others:
+        return ""
+    heads = [say(language, f"head_{name}") for name in ("retriever", "settings", "why")]
+    names = experiment_names(language, others, called)
+    rows = [
+        [names[e.id], f"{settings(language, e)} · {ground_name(language, e)}",
+         _why_apart(language, e, first)]
+        for e in others
+    ]  # fmt: skip
+    title = say(language, "apart", count=count(language, len(others)))
+    return html.folded_html(title, html.table(heads, rows))
+
+
+def p_value(language: str, value: float) -> str:
+    if value < 2 * SMALLEST_P:
+        return say(language, "below", value=decimal(language, 2 * SMALLEST_P, 4))
+    return decimal(language, value, 4 if value < ALPHA / 10 else 3)
+
+
+def _interval(language: str, one: Interval) -> str:
+    bounds = between(language, decimal(language, one.low), decimal(language, one.high))
+    return f"{decimal(language, one.mean)} {bounds}"
+
+
+def _training_costs(language: str, tuned: Tuned | None) -> list[str]:
+    if not tuned or not tuned.trained:
+        return ["—", "—", "—"]
+    trained = tuned.trained
+    share = 100 * trained.trainable_parameters / trained.total_parameters
+    return [
+        f"{decimal(language, share, 1)} %",
+        duration(language, trained.seconds),
+        gigabytes(language, tuned.weights_size / 1e6),
+    ]
+
+
+def _speeds(language: str, experiment: Experiment) -> list[str]:
+    encoded = experiment.passages - experiment.cached_passages
+    seconds = experiment.timings.get("encode_passages", 0.0)
+    speed = decimal(language, encoded / seconds, 1) if encoded and seconds else "—"
+    took = experiment.query_milliseconds
+    return [speed, decimal(language, took, 1) if took is not None else "—"]
+
+
+def _why_apart(language: str, experiment: Experiment, first: Experiment) -> str:
+    parts = zip(GROUND, experiment.measured.ground, first.measured.ground, strict=True)
+    differ = [name for name, a, b in parts if a != b]
+    return ", ".join(say(language, f"apart_{name}") for name in differ or ["cutoffs"])

@@ -1,0 +1,111 @@
+import pandas as pd
+import pytest
+
+from e5demo.evaluation.comparison import compare
+from e5demo.evaluation.experiments import Experiment, Measured
+from e5demo.ui import compare_views as views
+from tests.ui.test_html import EVIL, Seen
+
+
+def experiment(tmp_path, retriever, **changes):
+    measured = {
+        "retriever": retriever, "data": "d", "corpus": "c", "queries": "q", "corpus_kind": "test",
+        "split": {}, "cutoffs": (1,), "model": "e5", "weights": "hub", "model_fingerprint": "f",
+        "prompts": None, "max_length": 512, "precision": "float32",
+    }  # fmt: skip
+    told = {"dataset": "d", "created": 1.0, "queries": 3063, "passages": 20417, "metrics": {},
+            "timings": {"encode_passages": 10.0}, "cached_passages": 417, "versions": {},
+            "query_milliseconds": 12.34}  # fmt: skip
+    own = {n: changes.pop(n) for n in ("timings", "query_milliseconds") if n in changes}
+    folder = tmp_path / f"{retriever}-{changes.get('max_length', 512)}".replace(":", "-")
+    return Experiment(
+        folder=folder, measured=Measured(**{**measured, **changes}), **{**told, **own}
+    )
+
+
+def compared(gain=0.2, queries=60):
+    base = [i % 5 / 5 for i in range(queries)]
+    index = [f"q{i}" for i in range(queries)]
+    scores = {"a": [*base], "b": [value + gain * (i % 3 > 0) for i, value in enumerate(base)]}
+    return compare({name: pd.DataFrame({"ndcg@10": s}, index) for name, s in scores.items()})
+
+
+NAMES = {"a": "E5", "b": "LoRA"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "gain", "sentence"),
+    [
+        ("a", "b", 0.2, "LoRA fait mieux que E5 : ndcg@10 +0,133 [+0,"),
+        ("b", "a", 0.2, "E5 fait moins bien que LoRA : ndcg@10 −0,133 [−0,"),
+        ("a", "b", 0.0, "Rien ne montre que LoRA et E5 diffèrent : ndcg@10 +0,000"),
+    ],
+)
+def test_a_verdict_is_one_sentence_and_what_it_rests_on(left, right, gain, sentence):
+    found = compared(gain)
+    words = Seen(views.verdict("fr", found.of(left, right, "ndcg@10"), NAMES, found)).words
+    assert sentence in words
+    assert "Sur 60 requêtes" in words
+    assert "corrigé pour 1 comparaisons" in words
+    assert ("à partir d’environ" in words) == bool(gain)
+
+
+def test_the_table_of_a_pair_has_a_row_per_metric():
+    found = compared()
+    seen = Seen(views.pair_table("en", [found.of("a", "b", "ndcg@10")]))
+    assert "40 / 20 / 0" in seen.text
+    assert "< 0.0002" in seen.text
+    assert "better" in seen.text
+
+
+def test_the_best_comes_first_with_its_interval_and_the_picked_metric_leftmost(tmp_path):
+    found = compared()
+    both = [experiment(tmp_path, "baseline"), experiment(tmp_path, "lora-1")]
+    scores = {one.id: pd.DataFrame({"mrr@10": [v, v], "ndcg@10": [v, v]}, ["x", "y"])
+              for one, v in zip(both, (0.25, 0.75), strict=True)}  # fmt: skip
+    found = compare(scores)
+    names = {both[0].id: "E5", both[1].id: EVIL}
+    seen = Seen(views.leaderboard("fr", both, names, found, "ndcg@10"))
+    assert seen.text[2:4] == ["ndcg@10", "mrr@10"]
+    assert seen.text[4] == EVIL
+    assert seen.text[6] == "0,750 [0,750\u00a0;\u00a00,750]"
+
+
+def test_what_does_not_compare_stands_apart_with_the_reason(tmp_path):
+    first = experiment(tmp_path, "baseline")
+    others = [
+        experiment(tmp_path, "bm25", corpus="c2", weights=None, corpus_kind="all"),
+        experiment(tmp_path, "lora-1", queries="q2", data="d2"),
+        experiment(tmp_path, "fusion", cutoffs=(3,)),
+    ]
+    seen = Seen(views.apart("fr", others, first, {"lora-1": "Le mien"}))
+    assert "À part, car non comparables : 3" in seen.words
+    assert "autre corpus" in seen.text
+    assert "autres données, autres requêtes" in seen.text
+    assert "autres seuils k" in seen.text
+    assert "Le mien" in seen.text
+    assert views.apart("fr", [], first, {}) == ""
+
+
+def test_two_of_one_retriever_are_told_apart_by_their_length(tmp_path):
+    several = [experiment(tmp_path, "baseline"), experiment(tmp_path, "baseline", max_length=64)]
+    names = views.experiment_names("fr", several, {})
+    assert list(names.values()) == ["E5 de base · originaux · 512", "E5 de base · originaux · 64"]
+    assert list(views.experiment_names("fr", several[:1], {}).values()) == ["E5 de base"]
+
+
+def test_costs_are_a_dash_where_nothing_is_known(tmp_path):
+    both = [experiment(tmp_path, "baseline"),
+            experiment(tmp_path, "bm25", timings={}, query_milliseconds=None)]  # fmt: skip
+    names = {one.id: one.measured.retriever for one in both}
+    seen = Seen(views.costs("fr", both, names, {}))
+    start = seen.text.index("baseline")
+    assert seen.text[start : start + 6] == ["baseline", "—", "—", "—", "2000,0", "12,3"]
+    assert seen.text[start + 6 :] == ["bm25", "—", "—", "—", "—", "—"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.00005, "< 0,0002"), (0.0004, "0,0004"), (0.0312, "0,031"), (1, "1,000")]
+)
+def test_p_values_have_no_more_places_than_they_can_tell(value, shown):
+    assert views.p_value("fr", value) == shown
