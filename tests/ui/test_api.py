@@ -10,6 +10,7 @@ from e5demo.config import SplitSettings
 from e5demo.ui import create_page
 from e5demo.workspace import new_visitor
 
+RETRIEVERS = ("bm25", "baseline", "fusion")
 EMPTY = {"agencies": [], "since": "", "until": "", "visitor": ""}
 
 
@@ -77,15 +78,15 @@ def test_two_people_with_the_same_articles_each_see_their_own_titles(tmp_path, m
     client = TestClient(App.create_app(create_page(backends)[0]))
     for name in ("secret", "ouvert"):
         visitor = new_visitor()
-        rows = [f"Un titre {name} numéro {i},La neige tombe {i},{name}" for i in range(30)]
+        rows = [
+            f"Un titre {name} numéro {i},La neige tombe sur la plaine {i},{name}" for i in range(30)
+        ]
         path = tmp_path / f"{name}.csv"
         path.write_text("\n".join(["titre,contenu,Agence", *rows]), "utf-8")
         dataset = backends.of(visitor).import_csv(path)
         for agencies in ([], [name]):
             asked = {"dataset": dataset.id, "visitor": visitor, "agencies": agencies}
-            (told,) = ask(client, "la neige", ["bm25", "baseline", "fusion"], **asked).json()[
-                "data"
-            ]
+            (told,) = ask(client, "la neige", RETRIEVERS, **asked).json()["data"]
             hits = [hit for column in told["columns"] for hit in column["hits"]]
             assert len(hits) == 30
             assert {hit["agency"] for hit in hits} == {name}

@@ -13,10 +13,7 @@ KNOWN, AGENCIES = ["bm25", "baseline", "lora-1"], ["AFP", "A|B"]
         ("", {}),
         ("?lang=fr", {}),
         ("?q=une+baleine%20%26%20un+port", {"query": "une baleine & un port"}),
-        (
-            "?q=a&with=baseline,bm25,baseline,absent",
-            {"query": "a", "columns": ["baseline", "bm25"]},
-        ),
+        ("?with=baseline,bm25,baseline,absent", {"columns": ["baseline", "bm25"]}),
         ("?with=absent&k=abc&in=half", {}),
         ("?k=0&in=test", {"k": 1, "kind": "test"}),
         ("?k=999", {"k": 50}),

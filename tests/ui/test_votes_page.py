@@ -15,8 +15,8 @@ def backend(tmp_path):
 
 def ballot(**changes):
     left, right = Side("bm25", ("a",), "Un"), Side("lora-1", ("b",), "Deux", "f" * 8)
-    told = {"query": "q", "left": left, "right": right, "choice": "tie", "dataset": "d",
-            "corpus": "all", "max_length": 512, "k": 3, "at": 0.0, "agencies": ("AFP",)}  # fmt: skip
+    told = {"query": "q", "left": left, "right": right, "choice": "tie", "dataset": "d"}
+    told |= {"corpus": "all", "max_length": 512, "k": 3, "at": 0.0, "agencies": ("AFP",)}
     return Vote(**told | changes)
 
 
@@ -52,11 +52,11 @@ def test_a_vote_that_could_not_be_written_can_be_cast_again(backend, monkeypatch
     kept = backend.keep_ballot(ballot())
 
     def fail(*_):
-        raise OSError
+        raise OSError("disk full")
 
     with monkeypatch.context() as patch:
         patch.setattr("e5demo.evaluation.votes.VoteBook.add", fail)
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="disk full"):
             backend.cast(kept, "left")
     assert backend.cast(kept, "left")
     assert len(backend.votes.votes()) == 1
