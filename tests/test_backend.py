@@ -8,6 +8,7 @@ from fakes import FakeEngine, FakeSource
 
 from e5demo.backend import SAMPLE, Backend, Choices, timed
 from e5demo.config import PROMPTS, EvaluationSettings, SplitSettings
+from e5demo.data.browsing import Scope
 from e5demo.errors import (
     AlreadyTrained,
     BaseModelChanged,
@@ -15,6 +16,8 @@ from e5demo.errors import (
     FileMissing,
     FolderNotWritable,
     NotATuned,
+    NotComparable,
+    TooDeep,
     TooFewPairs,
     TrainingRuns,
     TwinsWanted,
@@ -271,6 +274,85 @@ def test_a_repeated_title_has_two_right_articles(backend, dataset):
             break
     scores = backend.evaluate(dataset, "bm25", split, settings).scores
     assert scores.loc[dataset.pairs["query_id"][5], ["recall@1", "recall@2"]].tolist() == [0.5, 1]
+
+
+def test_an_ablation_is_an_experiment_of_its_own_on_the_same_ground(backend, dataset):
+    plain = backend.evaluate(dataset, "baseline", SPLIT, EvaluationSettings())
+    ways = ({"prompts": "none"}, {"prompts": "swapped"}, {"precision": "int8"}, {"max_length": 64})
+    for way in ways:
+        found = backend.evaluate(dataset, "baseline", SPLIT, EvaluationSettings(**way))
+        assert found.id != plain.id
+        assert found.measured.ground == plain.measured.ground
+        assert found.measured.ablated == ("max_length" not in way)
+    assert plain.query_milliseconds > 0
+    assert not plain.measured.ablated
+    assert len(backend.experiments()) == 5
+    comparison = backend.compare(backend.experiments())
+    assert len(comparison.differences) == 10 * 9
+
+
+def test_experiments_on_other_ground_or_with_other_cutoffs_do_not_compare(backend, dataset):
+    first = backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings())
+    whole = backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings(corpus="all"))
+    third = backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings(cutoffs=(3,)))
+    with pytest.raises(NotComparable, match="corpus"):
+        backend.compare([first, whole])
+    with pytest.raises(NotComparable, match="cutoffs"):
+        backend.compare([first, third])
+
+
+def test_ranks_are_those_of_what_is_searched_now(backend, dataset):
+    choices = Choices(dataset.id, SPLIT)
+    assert backend.measured_ranks(dataset, choices, "test", ["bm25", "baseline"]).empty
+    backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings(limit_queries=2))
+    backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings())
+    backend.evaluate(dataset, "baseline", SPLIT, EvaluationSettings(precision="int8"))
+    backend.evaluate(dataset, "baseline", SPLIT, EvaluationSettings(max_length=64))
+    backend.evaluate(dataset, "baseline", SPLIT, EvaluationSettings(corpus="all"))
+    ranks = backend.measured_ranks(dataset, choices, "test", ["bm25", "baseline"])
+    assert list(ranks) == ["query", "bm25"]  # the other was measured in other ways alone
+    assert len(ranks) == len(backend.split_rows(dataset, SPLIT, "test")["query_id"].unique())
+    assert ranks["bm25"].min() == 1
+    backend.evaluate(dataset, "baseline", SPLIT, EvaluationSettings())
+    ranks = backend.measured_ranks(dataset, choices, "test", ["baseline", "bm25"])
+    assert list(ranks) == ["query", "baseline", "bm25"]
+
+
+def test_fusion_is_not_asked_for_more_than_it_ranks(backend, dataset):
+    with pytest.raises(TooDeep, match="up to 100"):
+        backend.evaluate(dataset, "fusion", SPLIT, EvaluationSettings(cutoffs=(10, 200)))
+    found = backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings(cutoffs=(10, 200)))
+    assert "recall@200" in found.metrics
+
+
+def test_a_repeated_article_passes_a_filter_by_any_of_its_pairs(backend, tmp_path):
+    rows = [["Un titre de l'AFP", "La même neige tombe partout", "", "AFP", ""],
+            ["Un titre de Reuters", "La même neige tombe partout", "", "Reuters", ""]]  # fmt: skip
+    path = tmp_path / "deux.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+    corpus = backend.corpus(backend.import_csv(path), SPLIT, "all")
+    for agency, count in (("AFP", 1), ("Reuters", 1), ("Autre", 0)):
+        column = backend.search(corpus, "neige", "bm25", scope=Scope((agency,)))
+        assert len(column.hits) == count
+
+
+def test_the_article_sought_may_be_outside_the_filters(backend, dataset):
+    corpus = backend.corpus(dataset, SPLIT, "all")
+    title = "Une dépêche numéro zyx07"
+    assert len(backend.gold(dataset, corpus, title)) == 1
+    assert backend.gold(dataset, corpus, title, Scope(("Autre",))) == set()
+
+
+def test_all_queries_are_searched_as_each_is(backend, dataset):
+    corpus = backend.corpus(dataset, SPLIT, "all")
+    queries = ["De la neige", "zyx07", "introuvable"]
+    for name in ("bm25", "baseline", "fusion"):
+        table = backend.search_all(corpus, queries, name, k=3)
+        for query in queries:
+            single = backend.search(corpus, query, name, k=3)
+            rows = table[table["query"] == query]["passage_id"].dropna()
+            assert rows.tolist() == single.ranked[:3]
 
 
 def test_evaluated_twice_is_one_experiment_with_cached_passages(backend, dataset):

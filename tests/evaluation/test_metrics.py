@@ -93,3 +93,54 @@ def test_equals_the_notebook_s_formulas_for_one_right_passage():
         }
         for name, values in expected.items():
             np.testing.assert_allclose(scores[name], values, atol=1e-9, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def random_runs():
+    """A run of 100 ranks over 150 passages for 200 queries with one to four right ones."""
+    draw = np.random.default_rng(1)
+    passages = np.array([f"p{i:03}" for i in range(150)])
+    rankings = {f"q{i}": draw.permutation(passages)[:100].tolist() for i in range(200)}
+    qrels = {
+        query: dict.fromkeys(draw.choice(passages, 1 + i % 4, replace=False).tolist(), 1)
+        for i, query in enumerate(rankings)
+    }
+    return rankings, qrels
+
+
+def test_equals_ranx(random_runs):
+    from ranx import Qrels, Run, evaluate
+
+    rankings, qrels = random_runs
+    cutoffs = (1, 3, 10, 100)
+    scores = score_run(run_of(rankings), qrels, cutoffs)
+    run = Run({q: {p: float(100 - i) for i, p in enumerate(ids)} for q, ids in rankings.items()})
+    names = [f"{name}@{k}" for name in ("recall", "mrr", "ndcg") for k in cutoffs]
+    theirs = Qrels(qrels)
+    evaluate(theirs, run, names, return_mean=False)
+    for name in names:
+        expected = pd.Series(dict(run.scores[name]))
+        np.testing.assert_allclose(scores[name], expected[scores.index], atol=1e-9, err_msg=name)
+
+
+def test_equals_sentence_transformers_evaluator(random_runs):
+    from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+
+    rankings, qrels = random_runs
+    cutoffs = [1, 3, 10, 100]
+    evaluator = InformationRetrievalEvaluator(
+        dict.fromkeys(rankings, "text"),
+        {passage: "text" for ids in rankings.values() for passage in ids},
+        {query: set(answers) for query, answers in qrels.items()},
+        mrr_at_k=cutoffs, ndcg_at_k=cutoffs, accuracy_at_k=[1], precision_recall_at_k=cutoffs,
+        map_at_k=[1],
+    )  # fmt: skip
+    found = evaluator.compute_metrics(
+        [[{"corpus_id": p, "score": 100 - i} for i, p in enumerate(rankings[query])]
+         for query in evaluator.queries_ids]
+    )  # fmt: skip
+    means = score_run(run_of(rankings), qrels, cutoffs).mean()
+    for k in cutoffs:
+        assert means[f"recall@{k}"] == pytest.approx(found["recall@k"][k], abs=1e-9)
+        assert means[f"mrr@{k}"] == pytest.approx(found["mrr@k"][k], abs=1e-9)
+        assert means[f"ndcg@{k}"] == pytest.approx(found["ndcg@k"][k], abs=1e-9)

@@ -85,3 +85,20 @@ def test_prepared_queries_are_not_encoded_again(tmp_path):
     assert encoder.calls == []
     retriever.search(["train"], 1)
     assert encoder.calls == [("query", ["train"])]
+
+
+def test_int8_passages_are_nearly_as_good_and_filtered_alike(tmp_path):
+    passages = [f"passage {i}" for i in range(400)]
+    queries = [f"query {i}" for i in range(30)]
+    vectors = unit_vectors(430)
+    encoder = TableEncoder(dict(zip(passages + queries, vectors, strict=True)))
+    cache = EmbeddingCache(tmp_path / "cache")
+    exact = DenseRetriever(corpus_of(passages), encoder, cache)
+    coarse = DenseRetriever(corpus_of(passages), encoder, cache, precision="int8")
+    assert coarse.index.sa_code_size() == 16  # a byte a dimension
+    allowed = np.arange(400) % 2 == 0
+    for mask in (None, allowed):
+        both = [one.search(queries, 10, mask) for one in (exact, coarse)]
+        shared = [len(set(a.positions) & set(b.positions)) for a, b in zip(*both, strict=True)]
+        assert np.mean(shared) > 9
+        assert mask is None or all(mask[r.positions].all() for r in both[1])

@@ -91,3 +91,20 @@ def test_the_cache_key_differs_by_prompt_length_and_weights(tiny_model, tmp_path
         (tmp_path / "config.json").write_text("{}")
         changed = E5Encoder(replace(tiny_model, folder=tmp_path), 128).key("query")
     assert changed != key
+
+
+@pytest.mark.parametrize(
+    ("prompting", "query", "document"),
+    [("none", "", ""), ("swapped", "passage: ", "query: "), ("own", "query: ", "passage: ")],
+)
+def test_prompts_can_be_left_out_or_swapped_for_an_ablation(tiny_model, prompting, query, document):
+    encoder = E5Encoder(tiny_model, 512, prompting)
+    plain = encoder.model.encode([f"{query}la neige", f"{document}la neige"], prompt="")
+    given = [encoder.encode(["la neige"], role)[0] for role in ("query", "document")]
+    np.testing.assert_allclose(given, plain, atol=1e-5)
+
+
+def test_a_swapped_query_has_the_cached_vector_of_a_passage(tiny_model):
+    own, swapped = E5Encoder(tiny_model), E5Encoder(tiny_model, 512, "swapped")
+    assert swapped.key("query") == own.key("document")
+    assert E5Encoder(tiny_model, 512, "none").key("query") not in (own.key("query"), "")
