@@ -105,12 +105,13 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
         return event.query, str(time.monotonic_ns())
 
     @guarded
-    def draw_one(visitor: str | None, language: str) -> Any:
+    def draw_one(visitor: str | None, language: str, last: str) -> Any:
         backend = frame.backend(visitor)
         current_split(backend)
         dataset, choices = current(backend)
         titles = backend.split_rows(dataset, choices.split, "test")["query"]
-        return random.choice(titles.tolist()), str(time.monotonic_ns())
+        others = titles[titles != last].tolist() or titles.tolist()
+        return random.choice(others), str(time.monotonic_ns())
 
     asked = [*frame.who, number, asked_for, which, words, *controls.settings]
     moments = [controls.columns.change, controls.kind.change, frame.scene.change,
@@ -121,7 +122,7 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
     measure.click(start, [*frame.who, *controls.settings], measure, **LIGHT)
     opened = [controls.query, controls.again]
     listing.click(picked, None, opened, **LIGHT)
-    draw.click(draw_one, frame.who, opened, **LIGHT)
+    draw.click(draw_one, [*frame.who, controls.query], opened, **LIGHT)
 
 
 def _unfiltered(language: str, settings: list[Any]) -> str:
