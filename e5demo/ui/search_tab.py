@@ -16,8 +16,8 @@ from e5demo.data.profile import agencies
 from e5demo.errors import EmptyQuery
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.explain import word_spans
-from e5demo.ui import html, search_views
-from e5demo.ui.asked import COPY_LINK, MOST_HITS, Controls, named, of_link, read
+from e5demo.ui import search_views
+from e5demo.ui.asked import COPY_LINK, MOST_HITS, ColumnChoice, Controls, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
@@ -55,6 +55,7 @@ def create_search_tab(frame: Frame) -> None:
     with gr.Tabs(selected="side") as tabs:
         with gr.Tab(t("tab_side"), id="side"):
             encode = gr.Button(t("encode_button"), visible=False)
+            hint = gr.Markdown(t("search_empty"), elem_classes="note empty")
             answer, sheet, searched = create_reasons(frame)
         with gr.Tab(t("tab_contrasts"), id="contrasts"):
             create_contrasts(frame, controls)
@@ -65,22 +66,25 @@ def create_search_tab(frame: Frame) -> None:
     to_read = gr.State("")  # the retriever whose model has not read the corpus
     opened = gr.State("")  # the link that was followed
     in_use = gr.Textbox(visible=False)  # the data set's id, for links
-    shown = [answer, encode, to_read]
+    drawn_for = gr.State("")  # the data set and split whose answers may show
+    shown = [answer, encode, to_read, hint]
 
     @guarded
-    def render(visitor: str | None, language: str) -> Any:
+    def render(visitor: str | None, language: str, before: str) -> Any:
+        """An answer that came before the page was filled stays; one about other data goes."""
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
+        now = f"{dataset.id} {choices.split}"
+        cleared = ["", gr.update(visible=False), "", gr.update(visible=True)]
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("all", "test")]
         return (
             _columns(language, backend, choices.columns),
             gr.update(choices=kinds),
             gr.update(choices=agencies(dataset.pairs), value=[]),
             dataset.id,
+            now,
             *_examples(backend),
-            html.note(say(language, "search_empty"), "empty"),
-            gr.update(visible=False),
-            "",
+            *(cleared if before not in ("", now) else [gr.skip()] * len(cleared)),
         )
 
     @guarded
@@ -133,6 +137,7 @@ def create_search_tab(frame: Frame) -> None:
             search_views.page(language, view),
             gr.update(visible=False),
             unread,
+            gr.update(visible=False),
             gr.Tabs(selected="side"),
             "",
             written(text, settings),
@@ -150,7 +155,7 @@ def create_search_tab(frame: Frame) -> None:
                 search_views.page(language, view),
                 gr.update(visible=bool(unread)),
                 unread,
-                *[gr.skip()] * 3,
+                *[gr.skip()] * 4,
             )
 
     @guarded
@@ -173,10 +178,10 @@ def create_search_tab(frame: Frame) -> None:
 
     asked = [*frame.who, *controls.all]
     options = {**HEAVY, "trigger_mode": "always_last", "show_progress": "hidden"}
+    filled = [controls.columns, controls.kind, controls.agencies, in_use, drawn_for]
     drawn = frame.scene.change(
-        render, frame.who,
-        [controls.columns, controls.kind, controls.agencies, in_use, *examples, *shown], **LIGHT,
-    )  # fmt: skip
+        render, [*frame.who, drawn_for], [*filled, *examples, *shown], **LIGHT
+    )
     following = [*controls.all, controls.again, opened]
     drawn.then(follow_link, [*frame.who, frame.address, opened], following, **LIGHT)
     frame.visit.change(follow_link, [*frame.who, frame.visit, opened], following, **LIGHT)
@@ -194,8 +199,11 @@ def create_search_tab(frame: Frame) -> None:
 def _controls(frame: Frame, query: gr.Textbox) -> Controls:
     t = frame.i18n
     with gr.Row(elem_classes="settings"):
-        columns = gr.Dropdown(
-            label=t("columns"), choices=[], value=[], multiselect=True,
+        columns = ColumnChoice(
+            label=t("columns"),
+            choices=[("BM25", "bm25"), ("E5", "baseline")],  # until the page is filled
+            value=["bm25", "baseline"],
+            multiselect=True,
             max_choices=MOST_COLUMNS, scale=4, min_width=260, elem_id="columns",
         )  # fmt: skip
         kind = gr.Radio(

@@ -6,6 +6,10 @@ STATIC: dict[str, tuple[str, str]] = {
         "The same question to several retrievers: what one finds and another does not.",
     ),
     "query_hint": ("Un titre, ou quelques mots", "A headline, or a few words"),
+    "search_empty": (
+        "Tapez une requête, ou essayez un de ces exemples.",
+        "Type a query, or try one of these examples.",
+    ),
     "search_button": ("Chercher", "Search"),
     "columns": (
         "Moteurs, de gauche à droite (quatre au plus)",
@@ -60,10 +64,6 @@ STATIC: dict[str, tuple[str, str]] = {
 }
 
 SPOKEN: dict[str, tuple[str, str]] = {
-    "search_empty": (
-        "Tapez une requête, ou essayez un de ces exemples.",
-        "Type a query, or try one of these examples.",
-    ),
     "searching": ("Recherche en cours…", "Searching…"),
     "model_loading": ("E5 se charge…", "E5 is loading…"),
     "no_hits": (
