@@ -22,10 +22,13 @@ from e5demo.workspace import Workspace, embeddings
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("csv", help="a CSV, or a data set's id")
+    parser.add_argument("csv", nargs="?", help="a CSV of thousands of articles, or a data set's id")
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--max-length", type=int, default=128)
     options = parser.parse_args()
+    if not options.csv:  # the sample's training would end before the searches do
+        print(json.dumps({"skipped": "give a CSV of thousands of articles"}))
+        return
     backend = Backend(Workspace.local(), Engine(embeddings()))
     dataset = backend.resolve(options.csv)
     split = SplitSettings(mode="notebook")
