@@ -876,12 +876,14 @@ class Backend:
     def compare(self, experiments: Sequence[Experiment]) -> Comparison:
         """Each two of them, right against left, by the ids. Raises NotComparable."""
         first = experiments[0]
+        common = set(first.metrics)
         for other in experiments[1:]:
             parts = zip(GROUND, first.measured.ground, other.measured.ground, strict=True)
             differ = [name for name, left, right in parts if left != right]
             if differ:
                 raise NotComparable(left=first.id, right=other.id, what=", ".join(differ))
-            if not first.metrics.keys() & other.metrics.keys():
+            common &= other.metrics.keys()
+            if not common:
                 raise NotComparable(left=first.id, right=other.id, what="cutoffs")
         return compare({one.id: one.scores for one in experiments})
 

@@ -243,6 +243,10 @@ def _evaluation_row(done: Any) -> dict[str, Any]:
     return {
         "experiment": done.id,
         "retriever": done.measured.retriever,
+        "corpus": done.measured.corpus_kind,
+        "max_length": done.measured.max_length,
+        "prompts": done.measured.prompts,
+        "precision": done.measured.precision,
         "dataset": done.dataset,
         "queries": done.queries,
         "passages": done.passages,

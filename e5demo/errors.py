@@ -160,6 +160,14 @@ class NotEncoded(E5DemoError):
     )
 
 
+class NotTuned(E5DemoError):
+    sentence = "Neither of the two is a tuned model: choose one to see what it has forgotten."
+
+
+class SameData(E5DemoError):
+    sentence = "The model was tuned on {dataset} itself: choose another data set."
+
+
 class NothingToAblate(E5DemoError):
     sentence = (
         "{experiment} reads no prompt and has no vectors: choose a dense one to compare with."

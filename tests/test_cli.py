@@ -380,6 +380,8 @@ TRAINING = {
 }
 EVALUATION = exactly(
     experiment=TEXT, retriever=TEXT, dataset=TEXT, queries=COUNT, passages=COUNT,
+    corpus=TEXT, max_length={"type": ["integer", "null"]}, precision={"type": ["string", "null"]},
+    prompts={"type": ["object", "null"]},
     metrics=exactly(**dict.fromkeys(METRICS, SHARE)),
 )  # fmt: skip
 LISTED = exactly(

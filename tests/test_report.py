@@ -447,8 +447,8 @@ def test_the_page_says_what_was_found_and_what_was_measured(evidence):
     assert found.verdict == "no_evidence"  # of four queries
     assert "Rien ne prouve une différence entre E5 de base et BM25." in text
     assert "Titres gagnés : 3 ; inchangés : 1 ; perdus : 0." in text
-    assert "4 titres cherchent leur article parmi 1\u202f234." in text
-    assert "4 titres sont peu" in text
+    assert "4 titres cherchent leur article parmi 1\u202f234 articles." in text
+    assert "4 titres, c’est peu" in text
     for told in ("data-1", "corpus-1", "queries-1", "model-1", "e5 (originaux)", "512", "float32",
                  "graine 42", "test 15\u00a0%", "query:", "passage:", "ir-measures 0.",
                  "entraînement 1, validation 1, test 4"):  # fmt: skip

@@ -18,6 +18,7 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8  # the chance of seeing a difference that is there
 BATCH = 250  # resamples held in memory at once
+LEAST_QUERIES = 6  # of fewer, even all gains alike have a p above 0.05: 2 / 2^5
 ROUNDING = 1e-9  # means closer than this are equal
 
 Verdict = Literal["better", "worse", "no_evidence"]
@@ -149,13 +150,14 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def queries_needed(gains: np.ndarray) -> int | None:
-    """So many queries show a mean gain like this one's with a chance of 80%, at 5% two-sided: by
-    the normal approximation, ((z_0.975 + z_0.8) sd / mean)^2."""
-    mean, spread = float(gains.mean()), float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
-    if abs(mean) < ROUNDING:
+    """So many queries show a mean gain like this one's with a chance of 80%, at 5% two-sided and
+    uncorrected: by the normal approximation, ((z_0.975 + z_0.8) sd / mean)^2; never fewer than the
+    test takes to show anything. None without a gain, or from a single query."""
+    if len(gains) < 2 or abs(gains.mean()) < ROUNDING:
         return None
     z = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)
-    return max(1, int(np.ceil((z * spread / mean) ** 2)))
+    needed = np.ceil((z * gains.std(ddof=1) / gains.mean()) ** 2)
+    return max(LEAST_QUERIES, int(needed))
 
 
 def _difference(

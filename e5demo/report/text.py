@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from e5demo.config import prompts_of
 from e5demo.evaluation.comparison import Difference, Interval
 from e5demo.evaluation.experiments import Experiment
 
@@ -17,11 +18,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "fusion": ("Fusion", "Fusion"),
     "full": ("Complet", "Full"),
     "lora": ("LoRA", "LoRA"),
+    "ablated_none": ("sans préfixes", "without prompts"),
+    "ablated_swapped": ("préfixes échangés", "prompts swapped"),
     "tokens": ("{count} tokens", "{count} tokens"),
     # the page
     "title": ("Comparaison sur {dataset}", "Comparison on {dataset}"),
     "intro": (
-        "{queries} titres cherchent leur article parmi {passages}. Données : {dataset}.",
+        "{queries} titres cherchent leur article parmi {passages} articles. Données : {dataset}.",
         "{queries} titles look for their article among {passages}. Data: {dataset}.",
     ),
     "head_verdicts": ("Verdicts", "Verdicts"),
@@ -29,7 +32,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "head_differences": ("Différences", "Differences"),
     "head_measured": ("Ce qui a été mesuré", "What was measured"),
     "head_cautions": ("Réserves", "Cautions"),
-    "head_method": ("Comment", "How"),
+    "head_method": ("Méthode", "How"),
     "better": ("{right} fait mieux que {left}.", "{right} does better than {left}."),
     "worse": ("{right} fait moins bien que {left}.", "{right} does worse than {left}."),
     "no_evidence": (
@@ -109,9 +112,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "weights_bundled-4bit": ("copie 4 bits", "4-bit copy"),
     "weights_tuned": ("affinés", "tuned"),
     # cautions
-    "caution_none": ("Aucune qui se lise dans les données.", "None that the data show."),
+    "caution_none": ("Les données n’en montrent aucune.", "None that the data show."),
     "caution_few": (
-        "{count} titres sont peu : un écart réel peut rester invisible.",
+        "{count} titres, c’est peu : un écart réel peut rester invisible.",
         "{count} titles are few: a real difference may stay unseen.",
     ),
     "caution_sample": (
@@ -239,16 +242,32 @@ def call_experiments(
 ) -> dict[str, str]:
     """What to call each, by id, all differently. `given` are names of trainings by id."""
     names = {e.id: retriever_name(language, e.measured.retriever, given) for e in experiments}
+    for e in experiments:
+        names[e.id] = " · ".join([names[e.id], *_ablations(language, e)])
     more: list[Callable[[Experiment], str]] = [
-        lambda e: say(language, "tokens", count=e.measured.max_length),
+        lambda e: (
+            say(language, "tokens", count=e.measured.max_length) if e.measured.max_length else e.id
+        ),
         lambda e: e.id,
     ]
     for told in more:  # of the same name: what they read, else the id
         times = Counter(names.values())
         for e in experiments:
-            if times[names[e.id]] > 1 and e.measured.max_length:
+            if times[names[e.id]] > 1:
                 names[e.id] += f" · {told(e)}"
     return names
+
+
+def _ablations(language: str, experiment: Experiment) -> list[str]:
+    """What was done otherwise than one searches."""
+    measured, told = experiment.measured, []
+    if measured.prompts == prompts_of("none"):
+        told.append(say(language, "ablated_none"))
+    if measured.prompts == prompts_of("swapped"):
+        told.append(say(language, "ablated_swapped"))
+    if measured.precision == "int8":
+        told.append("int8")
+    return told
 
 
 def retriever_name(language: str, name: str, given: Mapping[str, str]) -> str:

@@ -37,22 +37,12 @@ COPY_LINK = """(visitor, language, query, columns, kind, k, agencies, since, unt
 }"""
 
 
-class ColumnChoice(gr.Dropdown):
-    """A dropdown that hands on what it holds: a model that was deleted a moment ago is told by our
-    own sentence, not by gradio's."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
 @dataclass(frozen=True)
 class Controls:
     """The tab's widgets. A change of `again` searches for what they hold."""
 
     query: gr.Textbox
-    columns: ColumnChoice
+    columns: gr.Dropdown
     kind: gr.Radio
     k: gr.Slider
     agencies: gr.Dropdown

@@ -1,10 +1,12 @@
 """Comparaison: a verdict on two retrievers, the leaderboard, charts, and what each costs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from e5demo.backend import Backend
+from e5demo.evaluation.experiments import Experiment
 from e5demo.ui import compare_views as views
 from e5demo.ui import html
 from e5demo.ui.asked import link_to
@@ -13,7 +15,7 @@ from e5demo.ui.compared import Compared, compared, grounds, newest_of
 from e5demo.ui.details import create_details
 from e5demo.ui.evaluation import create_evaluation
 from e5demo.ui.frame import HEAVY, LIGHT, Frame
-from e5demo.ui.guard import guarded
+from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import label, say
 from e5demo.workspace import fresh_download, write_text
 
@@ -39,12 +41,14 @@ def create_compare_tab(frame: Frame) -> None:
         left = gr.Dropdown(label=t("left_experiment"), choices=[], scale=2, min_width=150)
         right = gr.Dropdown(label=t("right_experiment"), choices=[], scale=2, min_width=150)
         metric = gr.Dropdown(label=t("metric"), choices=[], scale=1, min_width=110)
+    with gr.Row(visible=False) as keeper:
+        kept = gr.Dropdown(label=t("kept"), choices=[], multiselect=True, min_width=260)
     about = gr.HTML()
     create_evaluation(frame)
     table = gr.HTML()
     # Ids stand here and not in the dropdowns, which may not know a new experiment yet.
-    picked = [gr.State("") for _ in range(4)]
-    newest = gr.State("")  # the last experiment seen: a newer one is shown where it was measured
+    picked = [gr.State("") for _ in range(5)]
+    newest = gr.State("")  # when the last one seen was made: a newer one is shown
     with gr.Tabs(visible=False) as below:
         with gr.Tab(t("tab_charts")):
             with gr.Row(elem_classes="settings"):
@@ -56,8 +60,9 @@ def create_compare_tab(frame: Frame) -> None:
             file = gr.File(show_label=False, visible=False, interactive=False)
         create_details(frame, picked)
 
-    widgets = [ground, left, right, metric]
-    shown = [chooser, *widgets, *picked, newest, about, table, below, chart, plot, nothing, file]
+    widgets = [ground, left, right, metric, kept]
+    states = [*picked, newest]
+    shown = [chooser, keeper, *widgets, *states, about, table, below, chart, plot, nothing, file]
 
     @guarded
     def render(visitor: str | None, language: str, kind: str, seen_last: str, *wanted: str) -> Any:
@@ -68,22 +73,27 @@ def create_compare_tab(frame: Frame) -> None:
         if not found:
             nobody = [gr.update(choices=[], value=None)] * len(widgets)
             empty = html.note(say(language, "compare_empty"), "empty")
-            return hidden, *nobody, *[""] * 5, empty, "", hidden, charted, hidden, "", hidden
+            return (hidden, hidden, *nobody, *[""] * 6, empty, "", hidden, charted, hidden, "",
+                    hidden)  # fmt: skip
         last, where = newest_of(found)
-        if seen_last and last != seen_last and wanted[0] != where:
-            wanted = (where, "", "", wanted[3])
+        if seen_last and last.created > float(seen_last):
+            wanted = tuple(shows_too(last, where, wanted))
         what = compared(language, backend, found, wanted)
         names = [(what.names[one.id], one.id) for one in what.experiments]
         of_ground = [(views.ground_name(language, group[0]), key) for key, group in found.items()]
-        choices = (of_ground, names, names, what.metrics)
+        everyone = [(what.names[one.id], one.id) for one in what.there]
+        choices = (of_ground, names, names, what.metrics, everyone)
+        values = (*what.picked[:4], what.picked[4].split(","))
         figure = draw(language, backend, kind or CHARTS[0], what)
         return (
             seen,
+            seen,
             *(gr.update(choices=some, value=one or None)
-              for some, one in zip(choices, what.picked, strict=True)),
-            *what.picked,
-            last,
-            _verdict(language, what),
+              for some, one in zip(choices, values, strict=True)),
+            *(gr.skip() if one == was else one
+              for one, was in zip(what.picked, wanted, strict=True)),
+            str(last.created),
+            _verdict(language, backend, what),
             _tables(language, backend, what),
             seen,
             charted,
@@ -104,18 +114,23 @@ def create_compare_tab(frame: Frame) -> None:
         return gr.update(value=str(path), visible=True)
 
     @guarded
-    def link(visitor: str | None, language: str, query: str, *wanted: str) -> str:
+    def link(visitor: str | None, language: str, query: str, *wanted: str) -> Any:
         backend = frame.backend(visitor)
         what = compared(language, backend, grounds(backend), wanted)
-        both = {one.id: one.measured.retriever for one in what.experiments}
-        retrievers = [both[one] for one in what.pair or ()]
-        return link_to(query, retrievers, what.experiments[0].measured.corpus_kind)
+        both = [one for one in what.experiments if one.id in (what.pair or ())]
+        length = backend.choices().max_length
+        as_here = all(not e.measured.ablated and e.measured.max_length in (None, length)
+                      for e in both)  # fmt: skip
+        if not as_here:
+            inform(say(language, "point_otherwise"))
+            return gr.skip()
+        return link_to(query, [e.measured.retriever for e in both], both[0].measured.corpus_kind)
 
     def open_point(  # gradio looks at the types for the event
-        visitor: str | None, language: str, on: str, one: str, other: str, by: str,
+        visitor: str | None, language: str, on: str, one: str, other: str, by: str, of: str,
         event: gr.EventData,
     ) -> Any:  # fmt: skip
-        return link(visitor, language, event.query, on, one, other, by)
+        return link(visitor, language, event.query, on, one, other, by, of)
 
     asked = [*frame.who, chart, newest, *picked]
     taken = [*frame.who, chart, *picked]
@@ -123,17 +138,31 @@ def create_compare_tab(frame: Frame) -> None:
     moments = [frame.scene.change, frame.job_signal.change, chart.input]
     gr.on(moments, render, asked, shown, **options)
     for widget, state in zip(widgets, picked, strict=True):
-        chosen = widget.input(lambda value: value or "", widget, state, **LIGHT)
+        chosen = widget.input(_plain, widget, state, **LIGHT)
         chosen.then(render, asked, shown, **options)
     save.click(save_chart, taken, file, **HEAVY)
     points.click(open_point, [*frame.who, *picked], frame.visit, **LIGHT)
 
 
-def _verdict(language: str, what: Compared) -> str:
+def shows_too(last: Experiment, where: str, wanted: Sequence[str]) -> list[str]:
+    """What was picked, with an experiment that was made since: where it was measured, and among
+    those compared."""
+    ground, left, right, metric, kept = wanted
+    if where != ground:
+        return [where, "", "", metric, ""]
+    return [ground, left, right, metric, ",".join(filter(None, [kept, last.id]))]
+
+
+def _plain(value: str | list[str] | None) -> str:
+    return ",".join(value) if isinstance(value, list) else value or ""
+
+
+def _verdict(language: str, backend: Backend, what: Compared) -> str:
     if not what.pair:
         return html.note(say(language, "one_experiment"))
     found = what.comparison.of(*what.pair, what.metric)
-    return views.verdict(language, found, what.names, what.comparison)
+    sentence = views.verdict(language, found, what.names, what.comparison)
+    return sentence + views.cautions(language, what.experiments, what.pair, what.names, backend)
 
 
 def _tables(language: str, backend: Backend, what: Compared) -> str:

@@ -10,6 +10,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "limit": ("Requêtes", "Queries"),
     "all_queries": ("toutes", "all"),
     "cutoffs": ("Seuils k", "Cutoffs k"),
+    "kept": ("Expériences comparées", "Experiments compared"),
     "ground": ("Mesures sur", "Measured on"),
     "metric": ("Mesure", "Metric"),
     "left_experiment": ("Comparer", "Compare"),
@@ -30,9 +31,9 @@ STATIC: dict[str, tuple[str, str]] = {
     "tab_ablations": ("Ablations", "Ablations"),
     "ablations": (
         "Mesurer encore le second moteur choisi, avec un seul changement ; le résultat rejoint le "
-        "tableau (« tous les articles » : un autre corpus, donc à part).",
+        "tableau (« tous les articles » : un autre corpus, montré à part).",
         "Measure the second retriever chosen once more, with a single change; the result joins the "
-        "table (“all articles”: another corpus, hence apart).",
+        "table (“all articles”: another corpus, shown apart).",
     ),
     "ablate_none": ("Sans préfixes", "Without prompts"),
     "ablate_swapped": ("Préfixes échangés", "Prompts swapped"),
@@ -42,6 +43,17 @@ STATIC: dict[str, tuple[str, str]] = {
     "ablate_512": ("512 tokens", "512 tokens"),
     "ablate_int8": ("Vecteurs int8", "int8 vectors"),
     "ablate_all": ("Tous les articles", "All articles"),
+    "tab_forgetting": ("Oubli", "Forgetting"),
+    "forgetting": (
+        "Le modèle affiné trouve-t-il encore ce sur quoi il n’a pas été affiné ? Lui et E5 de "
+        "base, sur presque tous les titres d’un second jeu : l’échantillon, ou un CSV que vous "
+        "ouvrez (1 000 titres au plus).",
+        "Does the tuned model still find what it was not tuned on? It and the E5 baseline, on "
+        "nearly all titles of a second set: the sample, or a CSV that you open (1,000 titles at "
+        "most).",
+    ),
+    "second_set": ("Second jeu de données", "Second data set"),
+    "measure_both": ("Mesurer les deux", "Measure both"),
     "look": ("Calculer", "Compute"),
     "evidence": ("Tout emporter : le dossier de preuves", "Take it all: the evidence"),
     "evidence_button": ("Préparer le zip", "Prepare the zip"),
@@ -72,26 +84,30 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "There is no evidence that {right} and {left} differ: {metric} {mean} {interval}.",
     ),
     "verdict_counts": (
-        "Sur {queries} requêtes : {wins} gagnées, {losses} perdues, {ties} égales. p = {p} ; "
-        "corrigé pour {pairs} comparaisons : {corrected}.",
-        "Of {queries} queries: {wins} won, {losses} lost, {ties} level. p = {p}, corrected for "
-        "{pairs} comparisons: {corrected}.",
+        "Requêtes : {queries}, dont gagnées {wins}, perdues {losses}, égales {ties}. "
+        "p {p}{corrected}.",
+        "Queries: {queries}, of which {wins} won, {losses} lost, {ties} level. p {p}{corrected}.",
+    ),
+    "verdict_corrected": (
+        " ; corrigé pour {pairs} comparaisons : p {p}",
+        "; corrected for {pairs} comparisons: p {p}",
     ),
     "verdict_needed": (
         "Un écart de cette taille se voit avec 80 % de chances à partir d’environ {needed} "
-        "requêtes.",
-        "A difference of this size is seen with a chance of 80% from about {needed} queries on.",
+        "requêtes (à 5 %, pour une seule comparaison).",
+        "A difference of this size is seen with a chance of 80% from about {needed} queries on "
+        "(at 5%, for a single comparison).",
     ),
     "below": ("< {value}", "< {value}"),
     "slices_intro": (
         "{left} et {right}, {metric}, par sous-ensemble des requêtes ; p corrigé pour toutes les "
         "tranches testées. D’abord celles dont le verdict n’est pas celui de l’ensemble. « Rien de "
-        "sûr » dans une petite tranche veut dire trop peu de requêtes, non pas aucun gain. Le "
+        "sûr » dans une petite tranche peut vouloir dire trop peu de requêtes. Le "
         "recouvrement de mots favorise BM25 par construction ; « vu » compare le titre au plus "
         "proche de l’entraînement.",
         "{left} and {right}, {metric}, by subset of the queries; p corrected for all slices "
         "tested. First those whose verdict is not that of the whole. “Nothing sure” in a small "
-        "slice means too few queries, not no gain. Word overlap favours BM25 by construction; "
+        "slice may mean too few queries. Word overlap favours BM25 by construction; "
         "“seen” compares a title with the nearest one of train.",
     ),
     "slices_none": (
@@ -144,6 +160,22 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "head_outranked": ("Devancés par un double", "Outranked by a twin"),
     "head_strict": ("Tel quel", "As it is"),
     "head_lenient": ("Doubles admis", "Twins allowed"),
+    "caution_elsewhere": (
+        "{name} a été affiné sur un autre découpage ou d’autres données : il a pu voir ces titres.",
+        "{name} was tuned on another split or other data: it may have seen these headlines.",
+    ),
+    "caution_few": (
+        "{queries} requêtes, c’est peu : seul un grand écart se verrait.",
+        "{queries} queries are few: only a large difference would show.",
+    ),
+    "point_otherwise": (
+        "Mesuré autrement que l’on cherche ici : la recherche donnerait d’autres rangs.",
+        "Measured otherwise than one searches here: the search would give other ranks.",
+    ),
+    "already_so": (
+        "{name} a déjà été mesuré ainsi.",
+        "{name} was measured so already.",
+    ),
     "one_experiment": (
         "Une expérience seule ne se compare à rien : mesurez un autre moteur.",
         "One experiment alone compares with nothing: measure another retriever.",
@@ -173,6 +205,18 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "ablation_queued": ("{name} : la mesure est lancée.", "{name}: the measurement has started."),
     "ablated_none": ("sans préfixes", "without prompts"),
     "ablated_swapped": ("préfixes échangés", "prompts swapped"),
+    "forgetting_none": (
+        "Comparez un modèle affiné ci-dessus pour voir ce qu’il a oublié.",
+        "Compare a tuned model above to see what it has forgotten.",
+    ),
+    "forgetting_same": (
+        "Ce modèle a été affiné sur ce jeu même : choisissez-en un autre.",
+        "This model was tuned on this very set: choose another one.",
+    ),
+    "forgetting_unmeasured": (
+        "Pas encore mesuré sur ce jeu.",
+        "Not measured on this set yet.",
+    ),
     "costs": ("Ce que chacun coûte", "What each costs"),
     "apart": (
         "À part, car non comparables : {count}",
@@ -180,6 +224,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "apart_data": ("autres données", "other data"),
     "apart_corpus": ("autre corpus", "another corpus"),
+    "apart_split": ("autre découpage", "another split"),
     "apart_cutoffs": ("autres seuils k", "other cutoffs k"),
     "apart_queries": ("autres requêtes", "other queries"),
     "chart_metrics": ("Scores moyens et intervalles à 95 %", "Mean scores and 95% intervals"),
@@ -190,7 +235,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "chart_recall_title": ("Rappel moyen aux k premiers rangs", "Mean recall at the first k ranks"),
     "chart_ranks_title": ("Rang de l’article visé", "Rank of the article sought"),
     "chart_scatter_title": (
-        "Rang de l’article visé ; sous la diagonale, la droite fait mieux ; un clic ouvre",
+        "Rang de l’article visé ; sous la diagonale, le second fait mieux ; cliquer ouvre",
         "Rank of the article sought; below the diagonal the right one is better; a click opens",
     ),
     "chart_cost_title": ("Qualité et temps par requête", "Quality and time per query"),

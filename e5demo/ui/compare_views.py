@@ -1,7 +1,9 @@
 """What the comparison tab shows: a verdict in words, the leaderboard, what each costs."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
+from e5demo.backend import Backend
 from e5demo.config import prompts_of
 from e5demo.evaluation.comparison import ALPHA, Comparison, Difference, Interval
 from e5demo.evaluation.experiments import GROUND, Experiment
@@ -10,34 +12,48 @@ from e5demo.ui import html
 from e5demo.ui.text import between, count, decimal, duration, label, say, signed
 from e5demo.ui.train_views import gigabytes
 
+FEW_QUERIES = 100
 SMALLEST_P = 0.0001  # what 10,000 permutations can tell
 
 
 def experiment_names(
     language: str, experiments: Sequence[Experiment], called: Mapping[str, str]
 ) -> dict[str, str]:
-    """By id: the retriever, with its weights and length where that tells two apart."""
+    """By id, all differently: the retriever, what was ablated, and where that does not tell two
+    apart, weights and length, then the id."""
     names = {e.id: html.retriever_name(language, e.measured.retriever, called) for e in experiments}
-    several = [name for name in names.values() if list(names.values()).count(name) > 1]
-    return {
-        e.id: f"{names[e.id]} · {settings(language, e)}" if names[e.id] in several else names[e.id]
-        for e in experiments
-    }
+    for one in experiments:
+        names[one.id] = " · ".join([names[one.id], *ablations(language, one)])
+    further: list[Callable[[str, Experiment], str]] = [
+        settings,
+        lambda _, one: one.id.rpartition("-")[2],
+    ]
+    for more in further:
+        times = Counter(names.values())
+        for one in experiments:
+            if times[names[one.id]] > 1:
+                names[one.id] += f" · {more(language, one)}"
+    return names
 
 
-def settings(language: str, experiment: Experiment) -> str:
-    """Which weights, how much of a text they read, and what was ablated; a dash for BM25."""
-    measured = experiment.measured
-    if not measured.weights:
-        return "—"
-    told = [say(language, f"short_{measured.weights}"), str(measured.max_length)]
+def ablations(language: str, experiment: Experiment) -> list[str]:
+    """What was done otherwise than one searches."""
+    measured, told = experiment.measured, []
     if measured.prompts == prompts_of("none"):
         told.append(say(language, "ablated_none"))
     if measured.prompts == prompts_of("swapped"):
         told.append(say(language, "ablated_swapped"))
     if measured.precision == "int8":
         told.append("int8")
-    return " · ".join(told)
+    return told
+
+
+def settings(language: str, experiment: Experiment) -> str:
+    """Which weights and how much of a text they read; a dash for BM25."""
+    measured = experiment.measured
+    if not measured.weights:
+        return "—"
+    return f"{say(language, f'short_{measured.weights}')} · {measured.max_length}"
 
 
 def ground_name(language: str, experiment: Experiment) -> str:
@@ -64,6 +80,10 @@ def verdict(
         "interval": between(language, signed(language, found.low), signed(language, found.high)),
     }
     pairs = sum(one.metric == found.metric for one in comparison.differences)
+    corrected = ""
+    if pairs > 1:
+        shown = _equals(p_value(language, found.p_corrected))
+        corrected = say(language, "verdict_corrected", pairs=count(language, pairs), p=shown)
     counts = say(
         language,
         "verdict_counts",
@@ -71,9 +91,8 @@ def verdict(
         wins=count(language, found.wins),
         losses=count(language, found.losses),
         ties=count(language, found.ties),
-        p=p_value(language, found.p_value),
-        pairs=count(language, pairs),
-        corrected=p_value(language, found.p_corrected),
+        p=_equals(p_value(language, found.p_value)),
+        corrected=corrected,
     )
     needed = ""
     if found.queries_needed:
@@ -161,6 +180,10 @@ def p_value(language: str, value: float) -> str:
     return decimal(language, value, 4 if value < ALPHA / 10 else 3)
 
 
+def _equals(shown: str) -> str:
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
 def _interval(language: str, one: Interval) -> str:
     bounds = between(language, decimal(language, one.low), decimal(language, one.high))
     return f"{decimal(language, one.mean)} {bounds}"
@@ -189,4 +212,33 @@ def _speeds(language: str, experiment: Experiment) -> list[str]:
 def _why_apart(language: str, experiment: Experiment, first: Experiment) -> str:
     parts = zip(GROUND, experiment.measured.ground, first.measured.ground, strict=True)
     differ = [name for name, a, b in parts if a != b]
-    return ", ".join(say(language, f"apart_{name}") for name in differ or ["cutoffs"])
+    differ += ["split"] * (experiment.measured.split != first.measured.split)
+    differ += ["cutoffs"] * (set(experiment.measured.cutoffs) != set(first.measured.cutoffs))
+    return ", ".join(say(language, f"apart_{name}") for name in differ)
+
+
+def cautions(
+    language: str,
+    experiments: Sequence[Experiment],
+    pair: tuple[str, str],
+    names: Mapping[str, str],
+    backend: Backend,
+) -> str:
+    """What speaks against the verdict: few queries, a model that may have trained on them."""
+    both = [one for one in experiments if one.id in pair]
+    trainings = {tuned.id: tuned for tuned in backend.all_tuned()}
+    told = []
+    if both[0].queries < FEW_QUERIES:
+        told.append(say(language, "caution_few", queries=count(language, both[0].queries)))
+    for one in both:
+        tuned = trainings.get(one.measured.retriever.removeprefix("fusion:"))
+        if tuned and not _trained_beside(tuned, one):
+            told.append(say(language, "caution_elsewhere", name=names[one.id]))
+    return html.note(" ".join(told), "problem") if told else ""
+
+
+def _trained_beside(tuned: Tuned, experiment: Experiment) -> bool:
+    """On the train split of the same data and split, whose test it has not seen."""
+    measured = experiment.measured
+    same_split = tuned.split.model_dump(mode="json") == measured.split
+    return tuned.data == measured.data and same_split

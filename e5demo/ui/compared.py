@@ -16,13 +16,14 @@ Grounds = Mapping[str, list[Experiment]]
 
 @dataclass(frozen=True)
 class Compared:
-    """Experiments on one ground, their names and how they compare. `picked` is what the widgets
-    hold: ground, left, right, metric."""
+    """Experiments on one ground, all that are `there`, what these are called, and how the chosen
+    ones compare. `picked` is what the widgets hold: ground, left, right, metric, chosen ids."""
 
     experiments: Sequence[Experiment]
+    there: Sequence[Experiment]
     names: dict[str, str]
     comparison: Comparison
-    picked: tuple[str, str, str, str]
+    picked: tuple[str, str, str, str, str]
 
     @property
     def metric(self) -> str:
@@ -34,7 +35,7 @@ class Compared:
 
     @property
     def pair(self) -> tuple[str, str] | None:
-        _, left, right, _ = self.picked
+        _, left, right, *_ = self.picked
         return (left, right) if left and right else None
 
 
@@ -46,9 +47,8 @@ def grounds(backend: Backend) -> Grounds:
     for one in backend.experiments():
         same_split = one.measured.split == choices.split.model_dump(mode="json")
         if one.measured.data == dataset.fingerprint and same_split:
-            cutoffs = ",".join(
-                map(str, one.measured.cutoffs)
-            )  # others would have no metric in common
+            # with others they would have no metric in common
+            cutoffs = ",".join(map(str, sorted(one.measured.cutoffs)))
             groups["|".join([*one.measured.ground, cutoffs])].append(one)
     order = {name: place for place, name in enumerate(backend.retrievers())}
     return {  # a deleted model's experiments come last
@@ -57,21 +57,23 @@ def grounds(backend: Backend) -> Grounds:
     }
 
 
-def newest_of(found: Grounds) -> tuple[str, str]:
-    """The experiment made last, as a word that changes when it is made again, and its ground."""
-    last, where = max(
+def newest_of(found: Grounds) -> tuple[Experiment, str]:
+    """The experiment made last, and its ground."""
+    return max(
         ((one, key) for key, group in found.items() for one in group), key=lambda it: it[0].created
     )
-    return f"{last.id} {last.created}", where
 
 
 def compared(language: str, backend: Backend, found: Grounds, wanted: Sequence[str]) -> Compared:
-    """What was picked, as far as it is still there; else the newest ground, the baseline and the
-    newest tuned model, ndcg@10."""
-    ground, left, right, metric = wanted
+    """What was picked, as far as it is still there; else the newest ground, all but ablations, the
+    baseline and the newest tuned model, ndcg@10."""
+    ground, left, right, metric, kept = wanted
     ground = ground if ground in found else next(iter(found))
-    group = found[ground]
-    names = experiment_names(language, group, backend.names())
+    there = found[ground]
+    chosen = [one for one in there if one.id in kept.split(",")]
+    plain = [one for one in there if not one.measured.ablated]
+    group = chosen or plain or list(there)
+    names = experiment_names(language, there, backend.names())
     comparison = backend.compare(group)
     metrics = list(next(iter(comparison.intervals.values())))
     ids = [one.id for one in group]
@@ -82,13 +84,16 @@ def compared(language: str, backend: Backend, found: Grounds, wanted: Sequence[s
         left = right = ""
     if metric not in metrics:
         metric = MAIN_METRIC if MAIN_METRIC in metrics else metrics[-1]
-    return Compared(group, names, comparison, (ground, left, right, metric))
+    picked = (ground, left, right, metric, ",".join(ids))
+    return Compared(group, there, names, comparison, picked)
 
 
 def _default_pair(group: Sequence[Experiment]) -> tuple[str, str]:
-    """The baseline and the newest tuned model, or the first two; one twice where it is alone."""
-    by_retriever = {one.measured.retriever: one.id for one in reversed(group)}
-    tuned = [one.id for one in group if one.measured.retriever.split("-")[0] in ("full", "lora")]
-    first = by_retriever.get("baseline", group[0].id)
-    others = [*tuned, *(one.id for one in group if one.id != first)]
-    return first, next((one for one in others if one != first), first)
+    """The baseline and the newest tuned model, each as one searches and the longest read; else the
+    first two, one twice where it is alone."""
+    best = sorted(group, key=lambda e: (e.measured.ablated, -(e.measured.max_length or 0)))
+    tuned = [one for one in best if one.measured.retriever.split("-")[0] in ("full", "lora")]
+    first = next((one for one in best if one.measured.retriever == "baseline"), best[0])
+    newest = sorted(tuned, key=lambda e: (e.measured.ablated, -e.created))
+    others = [*newest, *best]
+    return first.id, next((one.id for one in others if one.id != first.id), first.id)

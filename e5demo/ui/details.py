@@ -1,16 +1,20 @@
 """Below the verdict: slices of the queries, checks on the data, and the evidence to take along."""
 
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 import pandas as pd
 
 from e5demo.analysis import CheckUp, Ground, check_ups, slices_of, twins_of
+from e5demo.backend import Backend
+from e5demo.config import Prompting, prompts_of
 from e5demo.errors import NothingToAblate, OneExperiment
+from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.slices import Slice
 from e5demo.ui import html
 from e5demo.ui.compare_views import p_value
 from e5demo.ui.compared import Compared, compared, grounds
+from e5demo.ui.forgetting import create_forgetting
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import SPOKEN, between, count, decimal, say, signed
@@ -42,6 +46,8 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
         gr.Markdown(t("ablations"), elem_classes="note")
         with gr.Row():
             buttons = {name: gr.Button(t(f"ablate_{name}"), min_width=150) for name in ABLATIONS}
+    with gr.Tab(t("tab_forgetting")):
+        create_forgetting(frame, picked)
     with gr.Tab(t("tab_evidence")):
         gr.Markdown(t("evidence"), elem_classes="note")
         pack = gr.Button(t("evidence_button"), scale=0, min_width=160)
@@ -87,14 +93,12 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
             measured = one.measured
             if not measured.weights:
                 raise NothingToAblate(experiment=what.names[one.id])
-            options = {
-                "retriever": measured.retriever,
-                "corpus": measured.corpus_kind,
-                "max-length": str(measured.max_length),
-                "cutoffs": ",".join(map(str, measured.cutoffs)),
-            } | ABLATIONS[name]
+            options = _options_of(backend, one)
+            if options.items() >= ABLATIONS[name].items():
+                inform(say(language, "already_so", name=what.names[one.id]))
+                return
             dataset, _ = current(backend)
-            told = [f"--{option}={value}" for option, value in options.items()]
+            told = [f"--{option}={value}" for option, value in (options | ABLATIONS[name]).items()]
             frame.submit(backend, measured.retriever, "evaluate", dataset, *told)
             inform(say(language, "ablation_queued", name=what.names[one.id]))
 
@@ -107,12 +111,36 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
         backend.write_report([one.id for one in what.experiments], path, language)
         return gr.update(value=str(path), visible=True)
 
+    # What was computed for something else goes.
+    moments = [frame.scene.change, *(state.change for state in picked)]
+    shown = [slices, checks, file]
+    gr.on(moments, lambda: ("", "", gr.update(visible=False)), None, shown, **LIGHT)
     asked = [*frame.who, *picked]
     gr.on([slices_tab.select, slices_again.click], show_slices, asked, slices, **HEAVY)
     gr.on([checks_tab.select, checks_again.click], show_checks, asked, checks, **HEAVY)
     for name, button in buttons.items():
         button.click(ablate_by(name), asked, None, **LIGHT)
     pack.click(make_evidence, asked, file, **HEAVY)
+
+
+def _options_of(backend: Backend, experiment: Experiment) -> dict[str, str]:
+    """As the command line would measure it again; a sample of the queries is drawn by the page's
+    own seed."""
+    measured = experiment.measured
+    ways = {str(prompts_of(way)): way for way in get_args(Prompting)}
+    options = {
+        "retriever": measured.retriever,
+        "corpus": measured.corpus_kind,
+        "max-length": str(measured.max_length),
+        "cutoffs": ",".join(map(str, measured.cutoffs)),
+        "prompts": ways[str(measured.prompts)],
+        "precision": str(measured.precision),
+    }
+    dataset, choices = current(backend)
+    asked = backend.split_rows(dataset, choices.split, "test")["query_id"].nunique()
+    if experiment.queries < asked:
+        options["limit-queries"] = str(experiment.queries)
+    return options
 
 
 def slices_table(language: str, found: list[Slice]) -> str:

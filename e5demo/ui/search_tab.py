@@ -17,7 +17,7 @@ from e5demo.errors import EmptyQuery
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.explain import word_spans
 from e5demo.ui import search_views
-from e5demo.ui.asked import COPY_LINK, MOST_HITS, ColumnChoice, Controls, named, of_link, read
+from e5demo.ui.asked import COPY_LINK, MOST_HITS, Controls, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
@@ -32,6 +32,7 @@ SAMPLE_EXAMPLES = [
     "enfants intoxiqués à la cantine",
     "OPH-118",
 ]
+CONTROLS = ("query", "columns", "kind", "k", "agencies", "since", "until")  # as Controls.all
 RANKED = 1000  # so far down the article sought is looked for, and hits in the left column
 
 
@@ -88,6 +89,15 @@ def create_search_tab(frame: Frame) -> None:
         )
 
     @guarded
+    def visit(visitor: str | None, language: str, address: str) -> Any:
+        """As another tab asks: a query without filters."""
+        backend = frame.backend(visitor)
+        dataset, _ = current(backend)
+        found = of_link(address, backend.retrievers(), agencies(dataset.pairs))
+        asked = {"agencies": [], "since": "", "until": "", **found}
+        return [*(asked.get(name, gr.skip()) for name in CONTROLS), _now()]
+
+    @guarded
     def follow_link(visitor: str | None, language: str, address: str, before: str) -> Any:
         """Once: the widgets as the page's address says, and a search where it has a query."""
         backend = frame.backend(visitor)
@@ -98,9 +108,8 @@ def create_search_tab(frame: Frame) -> None:
         elsewhere = parse_qs(address.removeprefix("?")).get("data", [dataset.id])[0]
         if elsewhere != dataset.id:
             inform(say(language, "link_elsewhere", dataset=elsewhere))
-        names = ("query", "columns", "kind", "k", "agencies", "since", "until")
         again = _now() if "query" in found else gr.skip()
-        return [*(found.get(name, gr.skip()) for name in names), again, address]
+        return [*(found.get(name, gr.skip()) for name in CONTROLS), again, address]
 
     @guarded
     def new_retrievers(visitor: str | None, language: str, names: list[str] | None) -> Any:
@@ -184,7 +193,7 @@ def create_search_tab(frame: Frame) -> None:
     )
     following = [*controls.all, controls.again, opened]
     drawn.then(follow_link, [*frame.who, frame.address, opened], following, **LIGHT)
-    frame.visit.change(follow_link, [*frame.who, frame.visit, opened], following, **LIGHT)
+    frame.visit.change(visit, [*frame.who, frame.visit], following[:-1], **LIGHT)
     moments = [controls.again.change, ask.click, query.submit]
     gr.on(moments, fill, asked, [*shown, tabs, sheet, searched], **options)
     for example in examples:
@@ -199,7 +208,7 @@ def create_search_tab(frame: Frame) -> None:
 def _controls(frame: Frame, query: gr.Textbox) -> Controls:
     t = frame.i18n
     with gr.Row(elem_classes="settings"):
-        columns = ColumnChoice(
+        columns = gr.Dropdown(
             label=t("columns"),
             choices=[("BM25", "bm25"), ("E5", "baseline")],  # until the page is filled
             value=["bm25", "baseline"],
@@ -218,6 +227,9 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
             gr.Textbox(label=t(name), placeholder=t("day_hint"), max_lines=1, min_width=110)
             for name in ("since", "until")
         ]
+    # A model that was deleted a moment ago is told by our own sentence, not by gradio's. (Not a
+    # subclass: gradio would write a stub of its module beside it.)
+    columns.preprocess = lambda payload: payload
     return Controls(query, columns, kind, k, narrowed, days[0], days[1], gr.State(""))
 
 

@@ -330,6 +330,10 @@ FRENCH_ERRORS: dict[str, str] = {
         "{retriever} doit encore lire {passages} articles, environ {seconds} secondes : encodez "
         "d’abord le corpus (le bouton sous « Côte à côte », ou : encode)."
     ),
+    "NotTuned": (
+        "Aucun des deux n’est un modèle affiné : choisissez-en un pour voir ce qu’il a oublié."
+    ),
+    "SameData": "Le modèle a été affiné sur {dataset} même : choisissez un autre jeu.",
     "NothingToAblate": (
         "{experiment} ne lit pas de consigne et n’a pas de vecteurs : choisissez un moteur dense à "
         "comparer."

@@ -8,7 +8,7 @@ import gradio as gr
 
 from e5demo.answers import Column
 from e5demo.backend import Backend
-from e5demo.errors import EmptyQuery, NoVotes, OneRetriever
+from e5demo.errors import E5DemoError, EmptyQuery, NoVotes, OneRetriever
 from e5demo.evaluation.votes import Choice, Side, Vote, tally, triplets, votes_table
 from e5demo.ui import html
 from e5demo.ui.asked import Asked, Controls, check_read, named, read
@@ -47,12 +47,16 @@ def create_votes(frame: Frame, controls: Controls) -> None:
     @guarded
     def render(visitor: str | None, language: str, *settings: Any) -> Any:
         sources = [(label(language, f"vote_{name}"), name) for name in SOURCES]
-        backend, names = frame.backend(visitor), settings[0] or []
-        intro = result = ""
-        if len(names) > 1:
-            called = named(language, backend, names[:2])
-            intro = say(language, "vote_intro", left=called[names[0]], right=called[names[1]])
-            result = _score(language, backend, read(*settings), called)
+        backend, intro, result = frame.backend(visitor), "", ""
+        try:
+            asked = read(*settings)
+        except E5DemoError:  # told where a search is asked for
+            asked = None
+        if asked and asked.pair:
+            called = named(language, backend, asked.pair)
+            left, right = called.values()
+            intro = say(language, "vote_intro", left=left, right=right)
+            result = _score(language, backend, asked, called)
         start = html.note(say(language, "vote_start"), "empty")
         return (
             gr.update(choices=sources),
@@ -98,7 +102,9 @@ def create_votes(frame: Frame, controls: Controls) -> None:
             if not backend.cast(ballot, choice):  # a second click
                 return gr.skip(), gr.skip()
             asked = read(*settings)
-            called = named(language, backend, asked.names[:2])
+            if not asked.pair:  # a column was taken away meanwhile
+                return "", ballot
+            called = named(language, backend, asked.pair)
             return _score(language, backend, asked, called), ballot
 
         return vote

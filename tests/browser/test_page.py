@@ -395,7 +395,7 @@ def test_filters_narrow_every_column(app, visit):
         assert all("Horizon" in one and one[:4] >= "2016" for one in told)
     page.get_by_label("Depuis").locator("visible=true").fill("hier")
     page.get_by_role("button", name="Chercher", exact=True).click()
-    expect(page.get_by_text("hier n’est pas une date")).to_be_visible()
+    expect(page.get_by_text("hier n’est pas une date").first).to_be_visible()
 
 
 def test_a_query_on_which_two_retrievers_differ_opens_side_by_side(app, visit):

@@ -163,8 +163,8 @@ def test_queries_needed_by_hand():
     gains = np.array([0.1 - 0.5, 0.1 + 0.5] * 5_000)
     assert queries_needed(gains) == 197
     assert queries_needed(np.array([0.2, -0.2])) is None
-    assert queries_needed(np.array([0.5, 0.5])) == 1
-    assert queries_needed(np.array([0.5])) == 1
+    assert queries_needed(np.array([0.5, 0.5])) == 6  # 2 / 2^6 is the first p below 0.05
+    assert queries_needed(np.array([0.5])) is None
 
 
 def test_other_queries_are_refused():

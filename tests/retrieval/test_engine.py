@@ -4,6 +4,7 @@ import time
 import pytest
 from fakes import FakeEncoder, FakeEngine, FakeSource, corpus_of
 
+from e5demo.config import PROMPTS
 from e5demo.errors import UnknownRetriever
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.engine import RATE_SAMPLE, RETRIEVERS, Engine
@@ -139,3 +140,24 @@ def test_the_estimate_is_made_with_texts_of_average_length(tmp_path):
     engine.seconds_to_encode(passages, 64)
     timed = engine.fake.calls[-1][1]
     assert timed == ["a" * 100] * RATE_SAMPLE
+
+
+def test_ablations_reach_the_vectors_and_the_index(tmp_path, tiny_model):
+    engine = Engine(tmp_path, find_model=lambda: tiny_model)
+    corpus = corpus_of(PASSAGES)
+    plain = engine.retriever("baseline", corpus, 64)
+    swapped = engine.retriever("baseline", corpus, 64, prompting="swapped")
+    int8 = engine.retriever("baseline", corpus, 64, precision="int8")
+    assert swapped.encoder.prompts == {"query": "passage: ", "document": "query: "}
+    assert plain.encoder.prompts == int8.encoder.prompts == PROMPTS
+    assert len({id(one) for one in (plain, swapped, int8)}) == 3
+    assert [type(one.index).__name__ for one in (plain, int8)] == [
+        "IndexFlatIP", "IndexScalarQuantizer",
+    ]  # fmt: skip
+    scores = [one.search(["neige"], 3)[0].scores for one in (plain, swapped)]
+    assert scores[0].tolist() != scores[1].tolist()
+
+
+def test_a_model_is_loaded_once_however_it_is_asked_for(tmp_path, tiny_model):
+    engine = Engine(tmp_path, find_model=lambda: tiny_model)
+    assert engine.encoder(512) is engine.encoder(512, None) is engine.encoder(512, None, "own")

@@ -1,9 +1,12 @@
 import pandas as pd
 import pytest
 
+from e5demo.config import prompts_of
 from e5demo.evaluation.comparison import compare
 from e5demo.evaluation.experiments import Experiment, Measured
 from e5demo.ui import compare_views as views
+from e5demo.ui.compare_tab import shows_too
+from e5demo.ui.compared import _default_pair
 from tests.ui.test_html import EVIL, Seen
 
 
@@ -17,10 +20,8 @@ def experiment(tmp_path, retriever, **changes):
             "timings": {"encode_passages": 10.0}, "cached_passages": 417, "versions": {},
             "query_milliseconds": 12.34}  # fmt: skip
     own = {n: changes.pop(n) for n in ("timings", "query_milliseconds") if n in changes}
-    folder = tmp_path / f"{retriever}-{changes.get('max_length', 512)}".replace(":", "-")
-    return Experiment(
-        folder=folder, measured=Measured(**{**measured, **changes}), **{**told, **own}
-    )
+    found = Measured(**{**measured, **changes})
+    return Experiment(folder=tmp_path / found.id, measured=found, **{**told, **own})
 
 
 def compared(gain=0.2, queries=60):
@@ -45,8 +46,9 @@ def test_a_verdict_is_one_sentence_and_what_it_rests_on(left, right, gain, sente
     found = compared(gain)
     words = Seen(views.verdict("fr", found.of(left, right, "ndcg@10"), NAMES, found)).words
     assert sentence in words
-    assert "Sur 60 requêtes" in words
-    assert "corrigé pour 1 comparaisons" in words
+    assert "Requêtes : 60, dont gagnées" in words
+    assert ("p < 0,0002" if gain else "p = 1,000") in words
+    assert "corrigé" not in words  # a single comparison
     assert ("à partir d’environ" in words) == bool(gain)
 
 
@@ -109,3 +111,44 @@ def test_costs_are_a_dash_where_nothing_is_known(tmp_path):
 )
 def test_p_values_have_no_more_places_than_they_can_tell(value, shown):
     assert views.p_value("fr", value) == shown
+
+
+def test_of_several_comparisons_the_corrected_p_is_told_too():
+    scores = {name: pd.DataFrame({"m": [i % 2 * k for i in range(40)]}) for k, name in
+              enumerate("abc")}  # fmt: skip
+    found = compare(scores, resamples=500)
+    words = Seen(
+        views.verdict("en", found.of("a", "b", "m"), dict.fromkeys("abc", "x"), found)
+    ).words
+    assert "corrected for 3 comparisons: p " in words
+
+
+def test_an_ablation_is_named_as_one_even_alone_and_no_two_names_are_the_same(tmp_path):
+    swapped = prompts_of("swapped")
+    alone = experiment(tmp_path, "baseline", prompts=swapped, precision="int8")
+    assert list(views.experiment_names("fr", [alone], {}).values()) == [
+        "E5 de base · préfixes échangés · int8"
+    ]
+    twins = [experiment(tmp_path, "lora-1"), experiment(tmp_path, "lora-2")]
+    names = views.experiment_names("fr", twins, {"lora-1": "essai", "lora-2": "essai"})
+    assert len(set(names.values())) == 2
+    assert all(name.startswith("essai") for name in names.values())
+
+
+def test_the_pair_shown_first_is_of_what_was_measured_as_one_searches(tmp_path):
+    own = {"prompts": prompts_of("own")}
+    plain = experiment(tmp_path, "baseline", **own)
+    short = experiment(tmp_path, "baseline", max_length=64, **own)
+    int8 = experiment(tmp_path / "int8", "baseline", precision="int8", **own)
+    bare = experiment(tmp_path / "bare", "lora-1", prompts=prompts_of("none"))
+    tuned = experiment(tmp_path, "lora-1", **own)
+    group = [int8, short, bare, plain, tuned]
+    assert _default_pair(group) == (plain.id, tuned.id)
+    assert _default_pair([plain]) == (plain.id, plain.id)
+
+
+def test_an_experiment_made_since_is_shown_where_it_was_measured(tmp_path):
+    last = experiment(tmp_path, "lora-1")
+    here = ("ground", "a", "b", "ndcg@10", "a,b")
+    assert shows_too(last, "ground", here) == [*here[:4], f"a,b,{last.id}"]
+    assert shows_too(last, "elsewhere", here) == ["elsewhere", "", "", "ndcg@10", ""]

@@ -32,7 +32,8 @@ def test_a_slice_is_a_row_in_words_and_the_data_s_own_labels_stay():
 def checked(tmp_path, ids):
     one = experiment(tmp_path, "baseline")
     scores = {one.id: pd.DataFrame({"ndcg@10": [1.0, 0.5, 0.0, 0.5]}, list("abcd"))}
-    what = Compared([one], {one.id: EVIL}, compare(scores), ("g", "", "", "ndcg@10"))
+    picked = ("g", "", "", "ndcg@10", one.id)
+    what = Compared([one], [one], {one.id: EVIL}, compare(scores), picked)
     check = Check("verbatim", 4, tuple(ids))
     return Seen(check_section("fr", CheckUp(check, effects(scores, ids)), what))
 
