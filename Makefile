@@ -24,7 +24,7 @@ unit: $(VENV)/dev.stamp
 
 browser: $(VENV)/dev.stamp
 	bash tests/browser/ensure_chromium.sh
-	$(PY) -m pytest -m browser
+	$(PY) -m pytest -m browser --durations=12
 
 bench: $(VENV)/run.stamp
 	for script in benchmarks/bench_*.py; do $(PY) $$script || exit 1; done
