@@ -1,17 +1,15 @@
 """Comparaison: a verdict on two retrievers, the leaderboard, charts, and what each costs."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from e5demo.backend import Backend
-from e5demo.evaluation.experiments import Experiment
 from e5demo.ui import compare_views as views
 from e5demo.ui import html
 from e5demo.ui.asked import link_to
 from e5demo.ui.charts import CHARTS, draw
-from e5demo.ui.compared import Compared, compared, grounds, newest_of
+from e5demo.ui.compared import Compared, Grounds, compared, grounds, newest_of
 from e5demo.ui.details import create_details
 from e5demo.ui.evaluation import create_evaluation
 from e5demo.ui.frame import HEAVY, LIGHT, Frame
@@ -75,15 +73,15 @@ def create_compare_tab(frame: Frame) -> None:
             empty = html.note(say(language, "compare_empty"), "empty")
             return (hidden, hidden, *nobody, *[""] * 6, empty, "", hidden, charted, hidden, "",
                     hidden)  # fmt: skip
-        last, where = newest_of(found)
-        if seen_last and last.created > float(seen_last):
-            wanted = tuple(shows_too(last, where, wanted))
+        last, _ = newest_of(found)
+        if seen_last:
+            wanted = shows_too(found, float(seen_last), wanted)
         what = compared(language, backend, found, wanted)
         names = [(what.names[one.id], one.id) for one in what.experiments]
         of_ground = [(views.ground_name(language, group[0]), key) for key, group in found.items()]
         everyone = [(what.names[one.id], one.id) for one in what.there]
         choices = (of_ground, names, names, what.metrics, everyone)
-        values = (*what.picked[:4], what.picked[4].split(","))
+        values = (*what.picked[:4], [one.id for one in what.experiments])
         figure = draw(language, backend, kind or CHARTS[0], what)
         return (
             seen,
@@ -144,13 +142,20 @@ def create_compare_tab(frame: Frame) -> None:
     points.click(open_point, [*frame.who, *picked], frame.visit, **LIGHT)
 
 
-def shows_too(last: Experiment, where: str, wanted: Sequence[str]) -> list[str]:
-    """What was picked, with an experiment that was made since: where it was measured, and among
-    those compared."""
+def shows_too(found: Grounds, since: float, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """What was picked, with what was measured since: on its ground, and among those compared."""
+    last, where = newest_of(found)
     ground, left, right, metric, kept = wanted
+    if last.created <= since:  # nothing, or one was deleted
+        return wanted
     if where != ground:
-        return [where, "", "", metric, ""]
-    return [ground, left, right, metric, ",".join(filter(None, [kept, last.id]))]
+        return where, "", "", metric, ""
+    newer = [one for one in found[ground] if one.created > since]
+    if not kept and not any(one.measured.ablated for one in newer):
+        return wanted
+    plain = [one.id for one in found[ground] if not one.measured.ablated]
+    shown = [*(kept.split(",") if kept else plain), *(one.id for one in newer)]
+    return ground, left, right, metric, ",".join(dict.fromkeys(shown))
 
 
 def _plain(value: str | list[str] | None) -> str:

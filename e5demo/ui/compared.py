@@ -17,7 +17,8 @@ Grounds = Mapping[str, list[Experiment]]
 @dataclass(frozen=True)
 class Compared:
     """Experiments on one ground, all that are `there`, what these are called, and how the chosen
-    ones compare. `picked` is what the widgets hold: ground, left, right, metric, chosen ids."""
+    ones compare. `picked` is what was picked: ground, left, right, metric, and
+    the ids chosen, none of them for all but ablations."""
 
     experiments: Sequence[Experiment]
     there: Sequence[Experiment]
@@ -84,7 +85,7 @@ def compared(language: str, backend: Backend, found: Grounds, wanted: Sequence[s
         left = right = ""
     if metric not in metrics:
         metric = MAIN_METRIC if MAIN_METRIC in metrics else metrics[-1]
-    picked = (ground, left, right, metric, ",".join(ids))
+    picked = (ground, left, right, metric, ",".join(one.id for one in chosen))
     return Compared(group, there, names, comparison, picked)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -147,8 +149,20 @@ def test_the_pair_shown_first_is_of_what_was_measured_as_one_searches(tmp_path):
     assert _default_pair([plain]) == (plain.id, plain.id)
 
 
-def test_an_experiment_made_since_is_shown_where_it_was_measured(tmp_path):
-    last = experiment(tmp_path, "lora-1")
-    here = ("ground", "a", "b", "ndcg@10", "a,b")
-    assert shows_too(last, "ground", here) == [*here[:4], f"a,b,{last.id}"]
-    assert shows_too(last, "elsewhere", here) == ["elsewhere", "", "", "ndcg@10", ""]
+def test_experiments_made_since_are_shown_where_they_were_measured(tmp_path):
+    def made(retriever, created, **changes):
+        return replace(experiment(tmp_path, retriever, **changes), created=created)
+
+    old, new, newer = made("baseline", 1.0), made("lora-1", 2.0), made("lora-2", 3.0)
+    found = {"ground": [old, new, newer]}
+    default = ("ground", "a", "b", "ndcg@10", "")
+    assert shows_too(found, 1.0, default) == default  # all plain ones are compared anyway
+    kept = (*default[:4], old.id)
+    assert shows_too(found, 1.0, kept)[4] == f"{old.id},{new.id},{newer.id}"
+    assert shows_too(found, 3.0, kept) == kept
+    assert shows_too(found, 9.0, kept) == kept  # the newest was deleted
+    int8 = made("lora-1", 4.0, precision="int8")
+    found = {"ground": [old, new, int8]}
+    assert shows_too(found, 3.0, default)[4] == f"{old.id},{new.id},{int8.id}"
+    elsewhere = {"ground": [old], "other": [newer]}
+    assert shows_too(elsewhere, 1.0, kept) == ("other", "", "", "ndcg@10", "")
