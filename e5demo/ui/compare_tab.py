@@ -74,9 +74,8 @@ def create_compare_tab(frame: Frame) -> None:
             return (hidden, hidden, *nobody, *[""] * 6, empty, "", hidden, charted, hidden, "",
                     hidden)  # fmt: skip
         last, _ = newest_of(found)
-        if seen_last:
-            wanted = shows_too(found, float(seen_last), wanted)
-        what = compared(language, backend, found, wanted)
+        now = shows_too(found, float(seen_last), wanted) if seen_last else wanted
+        what = compared(language, backend, found, now)
         names = [(what.names[one.id], one.id) for one in what.experiments]
         of_ground = [(views.ground_name(language, group[0]), key) for key, group in found.items()]
         everyone = [(what.names[one.id], one.id) for one in what.there]
@@ -115,7 +114,9 @@ def create_compare_tab(frame: Frame) -> None:
     def link(visitor: str | None, language: str, query: str, *wanted: str) -> Any:
         backend = frame.backend(visitor)
         what = compared(language, backend, grounds(backend), wanted)
-        both = [one for one in what.experiments if one.id in (what.pair or ())]
+        if not what.pair:
+            return gr.skip()
+        both = [one for one in what.experiments if one.id in what.pair]
         length = backend.choices().max_length
         as_here = all(not e.measured.ablated and e.measured.max_length in (None, length)
                       for e in both)  # fmt: skip
