@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import xxhash
 
-from e5demo.config import PROMPTS
+from e5demo.config import prompts_of
 from e5demo.errors import UnknownExperiment
 from e5demo.workspace import (
     published_folder,
@@ -48,10 +48,15 @@ class Measured:
         return self.data, self.corpus, self.queries
 
     @property
+    def ablations(self) -> list[str]:
+        """What was done otherwise than one searches: 'none' or 'swapped' prompts, 'int8'."""
+        ways = [way for way in ("none", "swapped") if self.prompts == prompts_of(way)]
+        return [*ways, *(["int8"] if self.precision == "int8" else [])]
+
+    @property
     def ablated(self) -> bool:
         """Was it measured in another way than one searches?"""
-        own = self.prompts in (None, PROMPTS)
-        return not own or self.precision not in (None, "float32")
+        return bool(self.ablations)
 
     @property
     def id(self) -> str:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from e5demo.config import prompts_of
 from e5demo.evaluation.comparison import Difference, Interval
 from e5demo.evaluation.experiments import Experiment
 
@@ -19,6 +18,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "full": ("Complet", "Full"),
     "lora": ("LoRA", "LoRA"),
     "ablated_none": ("sans préfixes", "without prompts"),
+    "ablated_int8": ("int8", "int8"),
     "ablated_swapped": ("préfixes échangés", "prompts swapped"),
     "tokens": ("{count} tokens", "{count} tokens"),
     # the page
@@ -243,7 +243,8 @@ def call_experiments(
     """What to call each, by id, all differently. `given` are names of trainings by id."""
     names = {e.id: retriever_name(language, e.measured.retriever, given) for e in experiments}
     for e in experiments:
-        names[e.id] = " · ".join([names[e.id], *_ablations(language, e)])
+        ways = (say(language, f"ablated_{way}") for way in e.measured.ablations)
+        names[e.id] = " · ".join([names[e.id], *ways])
     more: list[Callable[[Experiment], str]] = [
         lambda e: (
             say(language, "tokens", count=e.measured.max_length) if e.measured.max_length else e.id
@@ -256,18 +257,6 @@ def call_experiments(
             if times[names[e.id]] > 1:
                 names[e.id] += f" · {told(e)}"
     return names
-
-
-def _ablations(language: str, experiment: Experiment) -> list[str]:
-    """What was done otherwise than one searches."""
-    measured, told = experiment.measured, []
-    if measured.prompts == prompts_of("none"):
-        told.append(say(language, "ablated_none"))
-    if measured.prompts == prompts_of("swapped"):
-        told.append(say(language, "ablated_swapped"))
-    if measured.precision == "int8":
-        told.append("int8")
-    return told
 
 
 def retriever_name(language: str, name: str, given: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from e5demo.ui import compare_views as views
 from e5demo.ui import html
 from e5demo.ui.asked import link_to
 from e5demo.ui.charts import CHARTS, draw
-from e5demo.ui.compared import Compared, Grounds, compared, grounds, newest_of
+from e5demo.ui.compared import Compared, Grounds, compared, grounds, in_question, newest_of
 from e5demo.ui.details import create_details
 from e5demo.ui.evaluation import create_evaluation
 from e5demo.ui.frame import HEAVY, LIGHT, Frame
@@ -102,7 +102,7 @@ def create_compare_tab(frame: Frame) -> None:
     @guarded
     def save_chart(visitor: str | None, language: str, kind: str, *wanted: str) -> Any:
         backend = frame.backend(visitor)
-        what = compared(language, backend, grounds(backend), wanted)
+        what = in_question(language, backend, wanted)
         figure = draw(language, backend, kind, what)
         if figure is None:
             return gr.skip()
@@ -113,7 +113,7 @@ def create_compare_tab(frame: Frame) -> None:
     @guarded
     def link(visitor: str | None, language: str, query: str, *wanted: str) -> Any:
         backend = frame.backend(visitor)
-        what = compared(language, backend, grounds(backend), wanted)
+        what = in_question(language, backend, wanted)
         if not what.pair:
             return gr.skip()
         both = [one for one in what.experiments if one.id in what.pair]

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from e5demo.backend import Backend
-from e5demo.config import prompts_of
 from e5demo.evaluation.comparison import ALPHA, Comparison, Difference, Interval
 from e5demo.evaluation.experiments import GROUND, Experiment
 from e5demo.training.tuned import Tuned
@@ -23,7 +22,8 @@ def experiment_names(
     apart, weights and length, then the id."""
     names = {e.id: html.retriever_name(language, e.measured.retriever, called) for e in experiments}
     for one in experiments:
-        names[one.id] = " · ".join([names[one.id], *ablations(language, one)])
+        ways = (say(language, f"ablated_{way}") for way in one.measured.ablations)
+        names[one.id] = " · ".join([names[one.id], *ways])
     further: list[Callable[[str, Experiment], str]] = [
         settings,
         lambda _, one: one.id.rpartition("-")[2],
@@ -34,18 +34,6 @@ def experiment_names(
             if times[names[one.id]] > 1:
                 names[one.id] += f" · {more(language, one)}"
     return names
-
-
-def ablations(language: str, experiment: Experiment) -> list[str]:
-    """What was done otherwise than one searches."""
-    measured, told = experiment.measured, []
-    if measured.prompts == prompts_of("none"):
-        told.append(say(language, "ablated_none"))
-    if measured.prompts == prompts_of("swapped"):
-        told.append(say(language, "ablated_swapped"))
-    if measured.precision == "int8":
-        told.append("int8")
-    return told
 
 
 def settings(language: str, experiment: Experiment) -> str:

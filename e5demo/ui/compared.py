@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from e5demo.backend import Backend
+from e5demo.errors import OneExperiment
 from e5demo.evaluation.comparison import Comparison
 from e5demo.evaluation.experiments import Experiment
 from e5demo.ui.compare_views import experiment_names
@@ -87,6 +88,14 @@ def compared(language: str, backend: Backend, found: Grounds, wanted: Sequence[s
         metric = MAIN_METRIC if MAIN_METRIC in metrics else metrics[-1]
     picked = (ground, left, right, metric, ",".join(one.id for one in chosen))
     return Compared(group, there, names, comparison, picked)
+
+
+def in_question(language: str, backend: Backend, wanted: Sequence[str]) -> Compared:
+    """`compared`, where a person asks about what is shown. Raises OneExperiment."""
+    found = grounds(backend)
+    if not found:
+        raise OneExperiment
+    return compared(language, backend, found, wanted)
 
 
 def _default_pair(group: Sequence[Experiment]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.slices import Slice
 from e5demo.ui import html
 from e5demo.ui.compare_views import p_value
-from e5demo.ui.compared import Compared, compared, grounds
+from e5demo.ui.compared import Compared, in_question
 from e5demo.ui.forgetting import create_forgetting
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current
 from e5demo.ui.guard import guarded, inform
@@ -53,19 +53,13 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
         pack = gr.Button(t("evidence_button"), scale=0, min_width=160)
         file = gr.File(show_label=False, visible=False, interactive=False)
 
-    def looked_at(visitor: str | None, language: str, wanted: Any) -> tuple[Any, Compared, Ground]:
-        backend = frame.backend(visitor)
-        found = grounds(backend)
-        if not found:
-            raise OneExperiment
-        what = compared(language, backend, found, wanted)
-        return backend, what, backend.ground(what.experiments[0])
-
     @guarded
     def show_slices(visitor: str | None, language: str, *wanted: str) -> str:
-        _, what, ground = looked_at(visitor, language, wanted)
+        backend = frame.backend(visitor)
+        what = in_question(language, backend, wanted)
         if not what.pair:
             raise OneExperiment
+        ground = backend.ground(what.experiments[0])
         both = {one.id: one for one in what.experiments}
         left, right = (both[one] for one in what.pair)
         overall = what.comparison.of(left.id, right.id, what.metric).verdict
@@ -76,7 +70,9 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
 
     @guarded
     def show_checks(visitor: str | None, language: str, *wanted: str) -> str:
-        _, what, ground = looked_at(visitor, language, wanted)
+        backend = frame.backend(visitor)
+        what = in_question(language, backend, wanted)
+        ground = backend.ground(what.experiments[0])
         parts = [check_section(language, one, what) for one in check_ups(ground, what.experiments)]
         return "".join([*parts, twins_section(language, ground, what)])
 
@@ -84,10 +80,7 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
         @guarded
         def ablate(visitor: str | None, language: str, *wanted: str) -> None:
             backend = frame.backend(visitor)
-            found = grounds(backend)
-            if not found:
-                raise OneExperiment
-            what = compared(language, backend, found, wanted)
+            what = in_question(language, backend, wanted)
             chosen = what.picked[2] or what.experiments[0].id
             one = next(one for one in what.experiments if one.id == chosen)
             measured = one.measured
@@ -106,7 +99,8 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
 
     @guarded
     def make_evidence(visitor: str | None, language: str, *wanted: str) -> Any:
-        backend, what, _ = looked_at(visitor, language, wanted)
+        backend = frame.backend(visitor)
+        what = in_question(language, backend, wanted)
         path = fresh_download() / "e5demo-evidence.zip"
         backend.write_report([one.id for one in what.experiments], path, language)
         return gr.update(value=str(path), visible=True)

@@ -8,13 +8,13 @@ import gradio as gr
 from e5demo.backend import Backend
 from e5demo.config import SplitSettings
 from e5demo.data.store import Dataset
-from e5demo.errors import NotTuned, SameData
+from e5demo.errors import NotTuned, OneExperiment, SameData
 from e5demo.evaluation.experiments import Experiment
 from e5demo.training.tuned import Tuned
 from e5demo.ui import compare_views as views
 from e5demo.ui import html
 from e5demo.ui.asked import named
-from e5demo.ui.compared import MAIN_METRIC, compared, grounds
+from e5demo.ui.compared import MAIN_METRIC, in_question
 from e5demo.ui.frame import LIGHT, Frame
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import say
@@ -34,15 +34,13 @@ def create_forgetting(frame: Frame, picked: list[gr.State]) -> None:
     chosen = gr.State("")
 
     def of_pair(backend: Backend, language: str, wanted: Any) -> Tuned:
-        """The tuned model of the two in question. Raises NotTuned."""
-        found = grounds(backend)
-        what = compared(language, backend, found, wanted) if found else None
-        by_id = {one.id: one.measured.retriever for one in what.experiments} if what else {}
-        names = [by_id[one] for one in (what.pair or ())[::-1]] if what else []
+        """The tuned model of the two in question. Raises OneExperiment, NotTuned."""
+        what = in_question(language, backend, wanted)
+        retrievers = {one.id: one.measured.retriever for one in what.experiments}
         tuned = {one.id: one for one in backend.all_tuned()}
-        for name in names:
-            if name in tuned:
-                return tuned[name]
+        for one in (what.pair or ())[::-1]:
+            if retrievers[one] in tuned:
+                return tuned[retrievers[one]]
         raise NotTuned
 
     @guarded
@@ -54,7 +52,7 @@ def create_forgetting(frame: Frame, picked: list[gr.State]) -> None:
         update = gr.update(choices=sets, value=data)
         try:
             tuned = of_pair(backend, language, wanted)
-        except NotTuned:
+        except (OneExperiment, NotTuned):
             return update, data, html.note(say(language, "forgetting_none"), "empty")
         return update, data, _outcome(language, backend, tuned, backend.dataset(data))
 
