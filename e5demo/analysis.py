@@ -10,6 +10,7 @@ from e5demo.evaluation.comparison import Verdict
 from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.leakage import (
     Check,
+    copies_effect,
     effects,
     leaks,
     lenient_effect,
@@ -66,7 +67,7 @@ def check_ups(ground: Ground, experiments: Sequence[Experiment]) -> list[CheckUp
     in their passage."""
     scores: Mapping[str, pd.DataFrame] = {one.id: one.scores for one in experiments}
     checks = [
-        leaks(ground.pairs, ground.twins, ground.parts, ground.queries),
+        *leaks(ground.pairs, ground.twins, ground.parts, ground.queries),
         repeated(ground.corpus_pairs, ground.queries),
         several(ground.queries),
         verbatim(ground.queries, ground.corpus),
@@ -84,3 +85,11 @@ def twins_of(ground: Ground, experiments: Sequence[Experiment]) -> list[Twins]:
         )
         for one in experiments
     ]
+
+
+def copies_of(ground: Ground, experiments: Sequence[Experiment]) -> dict[str, pd.DataFrame]:
+    """By experiment: what it would be if a repeated passage's copies did not count as one."""
+    return {
+        one.id: copies_effect(one.run, ground.queries, ground.corpus_pairs, one.measured.cutoffs)
+        for one in experiments
+    }

@@ -23,6 +23,7 @@ from e5demo.config import (
     EvaluationSettings,
     Prompting,
     SplitSettings,
+    prompting_of,
     prompts_of,
 )
 from e5demo.data.browsing import Scope
@@ -32,6 +33,7 @@ from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
 from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
 from e5demo.errors import (
     AlreadyTrained,
+    BaseModelChanged,
     E5DemoError,
     EmptyQuery,
     FileMissing,
@@ -39,6 +41,7 @@ from e5demo.errors import (
     NoRetriever,
     NotComparable,
     NotEncoded,
+    NoVectors,
     NoVotes,
     TooDeep,
     TooFewPairs,
@@ -49,7 +52,7 @@ from e5demo.errors import (
     UnknownRetriever,
 )
 from e5demo.evaluation.comparison import Comparison, compare, paired_difference
-from e5demo.evaluation.contrasts import gold_ranks
+from e5demo.evaluation.contrasts import gains, gold_ranks
 from e5demo.evaluation.experiments import (
     EVALUATION,
     GROUND,
@@ -60,6 +63,7 @@ from e5demo.evaluation.experiments import (
     save_experiment,
 )
 from e5demo.evaluation.metrics import average, score_run
+from e5demo.evaluation.projection import Method, NewsMap, Sample, Vectors, draw_sample, make_map
 from e5demo.evaluation.runs import DEPTH, make_run
 from e5demo.evaluation.votes import Choice, Vote, VoteBook, triplets
 from e5demo.jobs import Progress, silent
@@ -119,6 +123,7 @@ KEPT_DATASETS = 4
 KEPT_RECIPES = 200  # a form writes one for each of its states
 KEPT_CORPORA = 8
 KEPT_COMPARISONS = 8
+KEPT_MAPS = 8
 KEPT_BALLOTS = 64
 TIMED_QUERIES = 10
 MOST_COLUMNS = 4
@@ -148,6 +153,8 @@ class Backend:
         self._ballot_lock = Lock()
         self._comparisons: LRUCache = LRUCache(KEPT_COMPARISONS)
         self._comparison_ready = Condition()
+        self._maps: LRUCache = LRUCache(KEPT_MAPS)
+        self._map_ready = Condition()
         self._dataset_ready, self._split_ready = Condition(), Condition()
         self._split_rows: LRUCache = LRUCache(KEPT_CORPORA)
         self._corpus_ready, self._rows_ready = Condition(), Condition()
@@ -886,6 +893,61 @@ class Backend:
             if not common:
                 raise NotComparable(left=first.id, right=other.id, what="cutoffs")
         return compare({one.id: one.scores for one in experiments})
+
+    @cachedmethod(
+        lambda self: self._maps,
+        key=lambda self, left, right, method: (left.id, left.created, right.id, right.created,
+                                               method),
+        condition=lambda self: self._map_ready,
+    )  # fmt: skip
+    def news_map(self, left: Experiment, right: Experiment, method: Method) -> NewsMap:
+        """What the models of both, or the one that has vectors, make of their corpus.
+
+        Raises NoVectors, NotEncoded, UnknownDataset.
+        """
+        queries = self.queries_of(left)
+        dataset, split = self.dataset(left.dataset), SplitSettings.checked(**left.measured.split)
+        corpus = self.corpus(dataset, split, left.measured.corpus_kind)
+        ranks = (gold_ranks(one.run, queries.qrels) for one in (left, right))
+        sample = draw_sample(corpus, queries, gains(*ranks))
+        vectors: dict[str, Vectors] = {}
+        seen = set()
+        for one in (left, right):
+            encoder = self._encoder_of(one)
+            if encoder and encoder.key("document") not in seen:
+                seen.add(encoder.key("document"))
+                vectors[one.id] = self._known_vectors(encoder, sample, one)
+        if not vectors:
+            raise NoVectors(left=left.measured.retriever, right=right.measured.retriever)
+        return make_map(sample, vectors, method)
+
+    def _encoder_of(self, experiment: Experiment) -> E5Encoder | None:
+        """With which it was measured; None for BM25, and where those weights are gone."""
+        measured = experiment.measured
+        if not (measured.model_fingerprint and measured.max_length and measured.prompts):
+            return None
+        try:
+            _, tuned = self.find_retriever(measured.retriever)
+        except (UnknownRetriever, BaseModelChanged):
+            return None
+        if (tuned or self.engine.find_model()).fingerprint != measured.model_fingerprint:
+            return None
+        prompting = prompting_of(measured.prompts)
+        return self.engine.encoder(measured.max_length, tuned, prompting)
+
+    def _known_vectors(self, encoder: E5Encoder, sample: Sample, measured: Experiment) -> Vectors:
+        """From the cache, where the evaluation left them. Raises NotEncoded where they are gone and
+        would take long."""
+        passages, cache = sample.passages["passage"].tolist(), self.engine.cache
+        missing = cache.missing(encoder, "document", passages)
+        seconds = self.engine.seconds_to_encode(missing, encoder.max_length) if missing else 0
+        if seconds > PATIENCE_SECONDS:
+            name = measured.measured.retriever
+            raise NotEncoded(retriever=name, passages=len(missing), seconds=round(seconds))
+        queries = sample.queries["query"].tolist()
+        found = (cache.encode(encoder, *of) for of in (("document", passages), ("query", queries)))
+        (of_passages, _), (of_queries, _) = found
+        return of_passages, of_queries
 
     def evidence(
         self, ids: Sequence[str], language: str = "en", progress: Progress = silent

@@ -1,7 +1,7 @@
 """Settings, frozen and checked as a whole; YAML in and out."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -67,6 +67,11 @@ def prompts_of(prompting: Prompting) -> dict[str, str]:
         return dict.fromkeys(PROMPTS, "")
     query, document = PROMPTS["query"], PROMPTS["document"]
     return {"query": document, "document": query} if prompting == "swapped" else dict(PROMPTS)
+
+
+def prompting_of(prompts: dict[str, str]) -> Prompting:
+    """The way of which these are the prompts: the inverse of `prompts_of`."""
+    return next(way for way in get_args(Prompting) if prompts_of(way) == prompts)
 
 
 class EvaluationSettings(Settings):

@@ -160,6 +160,13 @@ class NotEncoded(E5DemoError):
     )
 
 
+class NoVectors(E5DemoError):
+    sentence = (
+        "Neither {left} nor {right} has vectors to draw: choose E5 or a tuned model that is still "
+        "here, with the weights that were measured."
+    )
+
+
 class NotTuned(E5DemoError):
     sentence = "Neither of the two is a tuned model: choose one to see what it has forgotten."
 

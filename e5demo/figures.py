@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from e5demo.evaluation.comparison import Difference, Interval
+from e5demo.evaluation.projection import NewsMap, Sample
 
 # Colour by kind of retriever, told apart by deuteranopes and protanopes too; readable on paper
 # white and near black alike. assets/style.css has the same hues for text, darker or lighter.
@@ -27,6 +29,19 @@ SYMBOLS = {
 }
 DASHES = ("solid", "dash", "dot", "dashdot")
 PATTERNS = ("", "/", ".", "x")
+# Groups on the map as symbol and colour (Okabe and Ito's); the last is of what belongs to none.
+REST = ("circle", "#9a9a9a")
+CHANGES = [("triangle-up", "#0072b2"), ("triangle-down", "#d55e00"), ("circle", "#009e73"), REST]
+GROUPS = [
+    ("circle", "#0072b2"),
+    ("square", "#e08a00"),
+    ("triangle-up", "#009e73"),
+    ("triangle-down", "#cc5c9c"),
+    ("cross", "#3aa0dd"),
+    ("x", "#d55e00"),
+    REST,
+]
+Groups = Mapping[str, tuple[tuple[str, str], Sequence[bool]]]  # symbol, colour, and who belongs
 SMOOTHING = 0.8
 FEW_POINTS = 20
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms
@@ -238,6 +253,74 @@ def step_lines(
     figure.update_layout(separators=separators, showlegend=True, uirevision=title)
     figure.update_traces(hovertemplate="%{fullData.name}<br>%{x}: %{y:.3f}<extra></extra>")
     return _styled(figure, title).update_xaxes(title=axis)
+
+
+def map_panels(
+    found: NewsMap,
+    groups: Groups,
+    names: Mapping[str, str],
+    words: tuple[str, str],
+    stacked: bool = False,
+) -> go.Figure:
+    """A panel per model, beside each other or `stacked`, over axes that move together: passages by
+    group and, joined to them, queries.
+
+    `words` are the title and what queries are called. A panel's traces stand in the same order as
+    the other's, and carry a text to search for in `customdata`.
+    """
+    count = len(found.places)
+    shape = {"rows": count, "cols": 1} if stacked else {"rows": 1, "cols": count}
+    figure = make_subplots(
+        **shape, shared_xaxes="all", shared_yaxes="all", horizontal_spacing=0.02,
+        vertical_spacing=0.06, subplot_titles=[names[one] for one in found.places],
+    )  # fmt: skip
+    for number, (passages, queries) in enumerate(found.places.values()):
+        cell = {"row": number + 1 if stacked else 1, "col": 1 if stacked else number + 1}
+        for trace in _map_traces(found.sample, passages, queries, groups, words[1]):
+            figure.add_trace(trace.update(showlegend=trace.showlegend and number == 0), **cell)
+    figure.update_layout(meta="queries", showlegend=True)
+    _styled(figure, words[0], height=380 * count + 90 if stacked else 560)
+    figure.update_layout(legend={"y": -0.02}, margin={"l": 8, "r": 8, "t": 70})
+    figure.update_annotations(font={"size": 13, "color": INK})
+    figure.update_xaxes(showticklabels=False, ticks="")
+    return figure.update_yaxes(showticklabels=False, ticks="")
+
+
+def _map_traces(
+    sample: Sample,
+    passages: np.ndarray,
+    queries: np.ndarray,
+    groups: Groups,
+    called: str,
+) -> Iterator[go.Scatter]:
+    """Lines from queries to passages below, then a trace per group, then the queries."""
+    ends = passages[sample.passages.index.get_indexer(sample.queries["passage_id"])]
+    gaps = np.full(len(ends), np.nan)
+    across, up = (np.stack([queries[:, i], ends[:, i], gaps], axis=1).ravel() for i in (0, 1))
+    line = {"color": INK, "width": 1}
+    yield go.Scatter(x=across, y=up, mode="lines", line=line, opacity=0.6, hoverinfo="skip",
+                     showlegend=False)  # fmt: skip
+    told = sample.passages["title"].to_numpy()
+    for group, (style, belongs) in groups.items():
+        here = np.asarray(belongs)
+        small = {"size": 5 if style == REST else 7, "symbol": style[0], "color": style[1]}
+        yield _dots(passages[here], told[here], group, small | {"opacity": 0.75})
+    mark = {"size": 9, "symbol": "star", "color": INK}
+    yield _dots(queries, sample.queries["query"].to_numpy(), called, mark)
+
+
+def _dots(places: np.ndarray, told: np.ndarray, name: str, marker: dict[str, Any]) -> go.Scatter:
+    return go.Scatter(
+        x=places[:, 0],
+        y=places[:, 1],
+        customdata=[[text] for text in told],
+        mode="markers",
+        marker=marker,
+        name=name,
+        legendgroup=name,
+        showlegend=True,
+        hovertemplate="%{customdata[0]}<extra>%{fullData.name}</extra>",
+    )
 
 
 def moving_average(values: Sequence[float]) -> list[float]:

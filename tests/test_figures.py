@@ -1,14 +1,18 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from e5demo.evaluation.comparison import Interval, compare
+from e5demo.evaluation.projection import NewsMap, Sample
 from e5demo.figures import (
     ARTICLES,
     COLOURS,
+    REST,
     TITLES,
     cost_dots,
     difference_forest,
     length_histogram,
+    map_panels,
     metric_intervals,
     rank_bars,
     rank_scatter,
@@ -151,3 +155,46 @@ def test_nothing_measured_is_an_empty_figure():
     assert len(dots({}).data) == 0
     (bars,) = length_histogram([], "Longueurs", "", TITLES).data
     assert bars.x == ()
+
+
+def a_map(models=("baseline-1", "full-1")):
+    index = pd.Index(["p1", "p2", "p3"], name="passage_id")
+    passages = pd.DataFrame({"title": ["Un", "Deux", "Trois"], "gain": [0.5, None, None]}, index)
+    queries = pd.DataFrame({"query_id": ["q"], "passage_id": ["p2"], "query": ["Quoi"]})
+    places = {
+        name: (np.arange(6.0).reshape(3, 2) + shift, np.array([[9.0, 9.0]]) + shift)
+        for shift, name in enumerate(models)
+    }
+    return NewsMap(Sample(passages, queries, 3), ["a", "b", "b"], places, 0.5)
+
+
+GROUPED = {
+    "premier": (("square", "#123456"), [True, False, False]),
+    "autres": (REST, [False, True, True]),
+}
+MODELS = {"baseline-1": "Base", "full-1": "Affiné"}
+
+
+@pytest.mark.parametrize(("stacked", "cells"), [(False, ["x", "x2"]), (True, ["y", "y2"])])
+def test_a_map_has_a_panel_per_model_with_its_traces_in_one_order(stacked, cells):
+    figure = map_panels(a_map(), GROUPED, MODELS, ("Carte", "titre"), stacked)
+    panels = [[t for t in figure.data if (t.yaxis if stacked else t.xaxis) == c] for c in cells]
+    assert [[trace.name for trace in panel] for panel in panels] == [
+        [None, "premier", "autres", "titre"]
+    ] * 2
+    assert [trace.showlegend for trace in figure.data[:4]] == [False, True, True, True]
+    assert not any(trace.showlegend for trace in figure.data[4:])
+    line, first, others, asked = panels[0]
+    assert [*line.x[:2], *line.y[:2]] == [9, 2, 9, 3]  # from the query to its passage
+    assert [list(trace.x) for trace in (first, others, asked)] == [[0], [2, 4], [9]]
+    assert list(panels[1][2].x) == [3, 5]
+    assert [told for (told,) in others.customdata] == ["Deux", "Trois"]
+    assert [one.text for one in figure.layout.annotations] == ["Base", "Affiné"]
+
+
+def test_the_panels_of_a_map_move_together_and_one_model_has_one():
+    figure = map_panels(a_map(), GROUPED, MODELS, ("Carte", "titre"))
+    assert "x" in {figure.layout.xaxis2.matches, figure.layout.xaxis.matches}
+    assert figure.layout.yaxis2.matches == "y"
+    alone = map_panels(a_map(["full-1"]), GROUPED, MODELS, ("Carte", "titre"))
+    assert len(alone.data) == 4

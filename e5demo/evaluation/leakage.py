@@ -28,11 +28,18 @@ class Check:
 # --- which queries -------------------------------------------------------------------------------
 
 
-def leaks(pairs: pd.DataFrame, keys: pd.DataFrame, parts: pd.Series, queries: Queries) -> Check:
-    """A test pair of the query has a twin in train: the same title or passage, or nearly the same
-    passage. `keys` are the pairs' `twin_keys`."""
-    leaked = leaking(keys, parts).to_numpy() & (parts == "test").to_numpy()
-    return _check("leaks", queries.qrels, pairs.loc[leaked, "query_id"])
+def leaks(
+    pairs: pd.DataFrame, keys: pd.DataFrame, parts: pd.Series, queries: Queries
+) -> tuple[Check, Check]:
+    """A test pair of the query has a twin in train: the same title or passage (`exact`), or, for
+    the others, only nearly the same passage (`near`). `keys` are the pairs' `twin_keys`."""
+    asked, test = queries.qrels, (parts == "test").to_numpy()
+    exact, either = (
+        pairs.loc[leaking(keys[names], parts).to_numpy() & test, "query_id"]
+        for names in (["title", "passage"], ["title", "passage", "near"])
+    )
+    near = set(either) - set(exact)
+    return _check("exact_leaks", asked, exact), _check("near_leaks", asked, near)
 
 
 def repeated(rows: pd.DataFrame, queries: Queries) -> Check:
@@ -122,6 +129,28 @@ def lenient_effect(
     lenient = average(score_run(run, lenient_qrels(qrels, groups), cutoffs))
     table = pd.DataFrame({"strict": strict, "lenient": lenient}).rename_axis("metric")
     return table.assign(difference=table["lenient"] - table["strict"])
+
+
+def copies_effect(
+    run: pd.DataFrame, queries: Queries, rows: pd.DataFrame, cutoffs: Sequence[int]
+) -> pd.DataFrame:
+    """Means by `metric`: `strict` as it is, `apart` where each of the corpus's `rows` (pairs) is a
+    passage of its own and a title's own rows alone are right, and their `difference`.
+
+    The copies of one passage score alike, so they stand together, in the rows' order.
+    """
+    copies = pd.DataFrame(
+        {"passage_id": rows["passage_id"], "copy": [f"{n:09}" for n in range(len(rows))]}
+    )
+    spread = run.merge(copies, on="passage_id").sort_values(["query_id", "rank", "copy"])
+    spread["rank"] = spread.groupby("query_id").cumcount() + 1
+    apart_run = spread.drop(columns="passage_id").rename(columns={"copy": "passage_id"})
+    titled = copies["copy"].groupby(rows["query_id"]).agg(list)
+    own = {query: dict.fromkeys(titled.get(query, []), 1) for query in queries.qrels}
+    strict = average(score_run(run, queries.qrels, cutoffs))
+    apart = average(score_run(apart_run, own, cutoffs))
+    table = pd.DataFrame({"strict": strict, "apart": apart}).rename_axis("metric")
+    return table.assign(difference=table["apart"] - table["strict"])
 
 
 def _check(name: str, asked: Collection[str], found: Iterable[str]) -> Check:

@@ -12,7 +12,7 @@ from e5demo.ui.frame import SEPARATORS
 from e5demo.ui.text import count, say
 from e5demo.ui.train_views import curves
 
-CHARTS = ("intervals", "forest", "recall", "ranks", "scatter", "cost", "loss")
+CHARTS = ("intervals", "forest", "recall", "ranks", "scatter", "cost", "loss", "validation")
 BOUNDS = (1, 5, 10, 100)  # ranges of ranks: 1, up to 5, ...
 
 
@@ -36,10 +36,11 @@ def draw(language: str, backend: Backend, kind: str, shown: Compared) -> Any:
         axes = (say(language, "axis_query_time"), shown.metric)
         title = say(language, "chart_cost_title")
         return figures.cost_dots(times, quality, shown.names, title, axes, signs)
-    if kind == "loss":
+    if kind in ("loss", "validation"):
         retrievers = {e.measured.retriever for e in shown.experiments}
         tuned = [one for one in backend.all_tuned() if one.id in retrievers]
-        return curves(language, tuned)[0] if tuned else None
+        loss, validation = curves(language, tuned)
+        return loss if kind == "loss" else validation
     title = say(language, "chart_metrics")
     return figures.metric_intervals(shown.comparison.intervals, shown.names, title, signs)
 

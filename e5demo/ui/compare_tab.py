@@ -17,16 +17,29 @@ from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import label, say
 from e5demo.workspace import fresh_download, write_text
 
-# A click on a point opens its query side by side. Each redrawing makes the plot forget its clicks.
+# A click on a point opens its text side by side; on the map, pointing at one rings it in the other
+# panel, whose traces stand in the same order. Each redrawing makes a plot forget its listeners.
 ON_POINT = """
+const ring = plot => event => {
+  plot.querySelectorAll(".linked").forEach(one => one.classList.remove("linked"));
+  const {curveNumber, pointNumber} = event.points[0];
+  const layers = plot.querySelectorAll(".scatterlayer");
+  const place = curveNumber % (plot.data.length / layers.length);
+  layers.forEach(layer => layer.querySelectorAll(".trace")[place]
+    ?.querySelectorAll(".points path")[pointNumber]?.classList.add("linked"));
+};
 setInterval(() => {
-  const plot = document.querySelector("#compare-chart .js-plotly-plot");
-  if (!plot?.on || plot.layout.meta !== "queries") return;
-  plot.removeAllListeners("plotly_click");
-  plot.on("plotly_click", event => {
-    const told = event.points[0].customdata;
-    if (told) trigger("click", {query: told[0]});
-  });
+  for (const plot of document.querySelectorAll(".clickable .js-plotly-plot")) {
+    if (!plot.on || plot.layout.meta !== "queries") continue;
+    plot.removeAllListeners("plotly_click");
+    plot.on("plotly_click", event => {
+      const told = event.points[0].customdata;
+      if (told) trigger("click", {query: told[0]});
+    });
+    if (!plot.closest("#news-map")) continue;
+    plot.removeAllListeners("plotly_hover");
+    plot.on("plotly_hover", ring(plot));
+  }
 }, 500);
 """
 
@@ -52,11 +65,12 @@ def create_compare_tab(frame: Frame) -> None:
             with gr.Row(elem_classes="settings"):
                 chart = gr.Radio(label=t("chart"), choices=[*CHARTS], value=CHARTS[0], scale=4)
                 save = gr.Button(t("chart_html"), size="sm", scale=0, min_width=170)
-            plot = gr.Plot(show_label=False, visible=False, elem_id="compare-chart")
+            plot = gr.Plot(show_label=False, visible=False, elem_id="compare-chart",
+                           elem_classes="clickable")  # fmt: skip
             nothing = gr.HTML()
-            points = gr.HTML(js_on_load=ON_POINT)
             file = gr.File(show_label=False, visible=False, interactive=False)
         create_details(frame, picked)
+    points = gr.HTML(js_on_load=ON_POINT)
 
     widgets = [ground, left, right, metric, kept]
     states = [*picked, newest]
@@ -116,7 +130,8 @@ def create_compare_tab(frame: Frame) -> None:
         what = in_question(language, backend, wanted)
         if not what.pair:
             return gr.skip()
-        both = [one for one in what.experiments if one.id in what.pair]
+        by_id = {one.id: one for one in what.experiments}
+        both = [by_id[one] for one in what.pair]
         length = backend.choices().max_length
         as_here = all(not e.measured.ablated and e.measured.max_length in (None, length)
                       for e in both)  # fmt: skip
@@ -187,5 +202,8 @@ def _tables(language: str, backend: Backend, what: Compared) -> str:
 
 
 def _lacking(language: str, kind: str) -> str:
-    lacking = say(language, "a_training" if kind == "loss" else "two_experiments")
+    if kind == "validation":
+        lacking = say(language, "a_validation")
+    else:
+        lacking = say(language, "a_training" if kind == "loss" else "two_experiments")
     return html.note(say(language, "chart_nothing", what=lacking), "empty")

@@ -23,6 +23,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "chart_scatter": ("requête par requête", "query by query"),
     "chart_cost": ("qualité et coût", "quality and cost"),
     "chart_loss": ("perte", "loss"),
+    "chart_validation": ("validation", "validation"),
     "chart_html": ("Graphique en HTML", "Chart as HTML"),
     "tab_charts": ("Graphiques", "Charts"),
     "tab_slices": ("Tranches", "Slices"),
@@ -54,6 +55,20 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "second_set": ("Second jeu de données", "Second data set"),
     "measure_both": ("Mesurer les deux", "Measure both"),
+    "tab_map": ("Carte", "Map"),
+    "map": (
+        "Des articles et leurs titres, tels que les deux modèles les placent, sur un même plan. "
+        "Survoler un point le montre des deux côtés ; cliquer cherche son titre.",
+        "Articles and their headlines as the two models place them, in one plane. Pointing at one "
+        "shows it on both sides; a click searches for its headline.",
+    ),
+    "map_colour": ("Couleurs", "Colours"),
+    "colour_agency": ("par agence", "by agency"),
+    "colour_cluster": ("par sujet", "by subject"),
+    "colour_change": ("par rang gagné ou perdu", "by change of rank"),
+    "map_method": ("Projection", "Projection"),
+    "method_pca": ("ACP", "PCA"),
+    "method_umap": ("UMAP", "UMAP"),
     "look": ("Calculer", "Compute"),
     "evidence": ("Tout emporter : le dossier de preuves", "Take it all: the evidence"),
     "evidence_button": ("Préparer le zip", "Prepare the zip"),
@@ -130,10 +145,15 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "head_slice": ("Tranche", "Slice"),
     "head_queries": ("Requêtes", "Queries"),
     "short_too_few": ("trop peu", "too few"),
-    "check_leaks": (
-        "{count} requêtes sur {queries} ({share} %) ont leur double, exact ou presque, dans "
-        "l’entraînement.",
-        "{count} of {queries} queries ({share}%) have a twin, exact or nearly so, in train.",
+    "check_exact_leaks": (
+        "{count} requêtes sur {queries} ({share} %) ont leur double exact dans l’entraînement : "
+        "même titre ou même article, à la casse, aux accents et à la ponctuation près.",
+        "{count} of {queries} queries ({share}%) have an exact twin in train: the same title or "
+        "article, whatever the case, accents and punctuation.",
+    ),
+    "check_near_leaks": (
+        "{count} autres ({share} %) y ont un article presque pareil.",
+        "{count} others ({share}%) have a nearly equal article there.",
     ),
     "check_repeated": (
         "{count} requêtes sur {queries} ({share} %) ont un article répété dans le corpus ; trouver "
@@ -155,11 +175,18 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "If a near duplicate of the article sought counted as right (recall and nDCG may fall, as "
         "a twin not found is then missed):",
     ),
+    "check_copies": (
+        "Si chaque ligne était un article à part, comme dans le carnet d’origine, et que la copie "
+        "d’un article répété ne comptait pas comme juste :",
+        "If each row were an article of its own, as in the original notebook, and the copy of a "
+        "repeated article did not count as right:",
+    ),
     "head_all": ("Toutes", "All"),
     "head_without": ("Sans elles", "Without them"),
     "head_outranked": ("Devancés par un double", "Outranked by a twin"),
     "head_strict": ("Tel quel", "As it is"),
     "head_lenient": ("Doubles admis", "Twins allowed"),
+    "head_apart": ("Copies à part", "Copies apart"),
     "caution_elsewhere": (
         "{name} a été affiné sur un autre découpage ou d’autres données : il a pu voir ces titres.",
         "{name} was tuned on another split or other data: it may have seen these headlines.",
@@ -218,6 +245,35 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Pas encore mesuré sur ce jeu.",
         "Not measured on this set yet.",
     ),
+    "map_title": (
+        "{shown} articles sur {total} ; étoiles : {queries} titres, ceux dont le rang change le "
+        "plus",
+        "{shown} of {total} articles; stars: {queries} headlines, those whose rank changes most",
+    ),
+    "map_share": (
+        "Le plan garde {share} % de la variance : deux points voisins ici peuvent être loin pour "
+        "le modèle.",
+        "The plane keeps {share}% of the variance: two points that are near here may be far apart "
+        "for the model.",
+    ),
+    "map_neighbours": (
+        "UMAP garde les voisins, pas les distances.",
+        "UMAP keeps neighbours, not distances.",
+    ),
+    "map_no_umap": (
+        "UMAP s’ajoute par : pip install umap-learn.",
+        "UMAP can be added by: pip install umap-learn.",
+    ),
+    "map_one": (
+        "{name} n’a pas de vecteurs propres à dessiner ici : un seul côté.",
+        "{name} has no vectors of its own to draw here: one side only.",
+    ),
+    "map_queries": ("titre cherché", "headline asked"),
+    "map_rest": ("autres", "others"),
+    "map_gained": ("rang gagné", "rank gained"),
+    "map_lost": ("rang perdu", "rank lost"),
+    "map_same": ("rang égal", "same rank"),
+    "map_unasked": ("non cherché", "not asked for"),
     "costs": ("Ce que chacun coûte", "What each costs"),
     "apart": (
         "À part, car non comparables : {count}",
@@ -249,4 +305,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "two_experiments": ("deux expériences", "two experiments"),
     "a_training": ("un modèle affiné", "a tuned model"),
+    "a_validation": (
+        "un modèle affiné qui a été validé en chemin (préréglage « best »)",
+        "a tuned model that was validated on the way (preset “best”)",
+    ),
 }

@@ -1,13 +1,14 @@
 """Below the verdict: slices of the queries, checks on the data, and the evidence to take along."""
 
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any
 
 import gradio as gr
 import pandas as pd
 
-from e5demo.analysis import CheckUp, Ground, check_ups, slices_of, twins_of
+from e5demo.analysis import CheckUp, Ground, check_ups, copies_of, slices_of, twins_of
 from e5demo.backend import Backend
-from e5demo.config import Prompting, prompts_of
+from e5demo.config import prompting_of
 from e5demo.errors import NothingToAblate, OneExperiment
 from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.slices import Slice
@@ -17,6 +18,7 @@ from e5demo.ui.compared import Compared, in_question
 from e5demo.ui.forgetting import create_forgetting
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current
 from e5demo.ui.guard import guarded, inform
+from e5demo.ui.news_map import create_news_map
 from e5demo.ui.text import SPOKEN, between, count, decimal, say, signed
 from e5demo.workspace import fresh_download
 
@@ -48,6 +50,8 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
             buttons = {name: gr.Button(t(f"ablate_{name}"), min_width=150) for name in ABLATIONS}
     with gr.Tab(t("tab_forgetting")):
         create_forgetting(frame, picked)
+    with gr.Tab(t("tab_map")) as map_tab:
+        create_news_map(frame, map_tab, picked)
     with gr.Tab(t("tab_evidence")):
         gr.Markdown(t("evidence"), elem_classes="note")
         pack = gr.Button(t("evidence_button"), scale=0, min_width=160)
@@ -74,7 +78,8 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
         what = in_question(language, backend, wanted)
         ground = backend.ground(what.experiments[0])
         parts = [check_section(language, one, what) for one in check_ups(ground, what.experiments)]
-        return "".join([*parts, twins_section(language, ground, what)])
+        recounted = [make(language, ground, what) for make in (copies_section, twins_section)]
+        return "".join([*parts, *recounted])
 
     def ablate_by(name: str) -> Any:
         @guarded
@@ -121,13 +126,13 @@ def _options_of(backend: Backend, experiment: Experiment) -> dict[str, str]:
     """As the command line would measure it again; a sample of the queries is drawn by the page's
     own seed."""
     measured = experiment.measured
-    ways = {str(prompts_of(way)): way for way in get_args(Prompting)}
+    assert measured.prompts
     options = {
         "retriever": measured.retriever,
         "corpus": measured.corpus_kind,
         "max-length": str(measured.max_length),
         "cutoffs": ",".join(map(str, measured.cutoffs)),
-        "prompts": ways[str(measured.prompts)],
+        "prompts": prompting_of(measured.prompts),
         "precision": str(measured.precision),
     }
     dataset, choices = current(backend)
@@ -172,21 +177,43 @@ def check_section(language: str, one: CheckUp, what: Compared) -> str:
 
 
 def twins_section(language: str, ground: Ground, what: Compared) -> str:
-    heads = [say(language, f"head_{name}") for name in
-             ("retriever", "outranked", "strict", "lenient", "difference")]  # fmt: skip
+    """Near duplicates of the right passage counted as right."""
+    found = {one.experiment: one for one in twins_of(ground, what.experiments)}
+    effects = {name: one.effect for name, one in found.items()}
+    above = {name: count(language, len(one.outranked.ids)) for name, one in found.items()}
+    return _recounted(language, "check_twins", "lenient", effects, what, above)
+
+
+def copies_section(language: str, ground: Ground, what: Compared) -> str:
+    """Copies of the right passage not counted as right."""
+    effects = copies_of(ground, what.experiments)
+    return _recounted(language, "check_copies", "apart", effects, what)
+
+
+def _recounted(
+    language: str,
+    told: str,
+    otherwise: str,
+    effects: Mapping[str, pd.DataFrame],
+    what: Compared,
+    above: Mapping[str, str] | None = None,
+) -> str:
+    """Each experiment's mean as it is and as it would be; `above` is one more column."""
+    columns = ["retriever", *(["outranked"] if above else []), "strict", otherwise, "difference"]
     rows = []
-    for one in twins_of(ground, what.experiments):
-        effect = one.effect.loc[what.metric]
+    for experiment, effect in effects.items():
+        row = effect.loc[what.metric]
         rows.append(
             [
-                what.names[one.experiment],
-                count(language, len(one.outranked.ids)),
-                *(decimal(language, effect[name]) for name in ("strict", "lenient")),
-                signed(language, effect["difference"]),
+                what.names[experiment],
+                *([above[experiment]] if above else []),
+                *(decimal(language, row[name]) for name in ("strict", otherwise)),
+                signed(language, row["difference"]),
             ]
         )
-    intro = html.note(f"{say(language, 'check_twins')} {what.metric}", "summary")
-    return intro + html.table(heads, rows, numeric=4)
+    intro = html.note(f"{say(language, told)} {what.metric}", "summary")
+    heads = [say(language, f"head_{name}") for name in columns]
+    return intro + html.table(heads, rows, numeric=len(columns) - 1)
 
 
 def _effects(language: str, effects: pd.DataFrame, what: Compared, columns: tuple[str, ...]) -> str:

@@ -330,6 +330,10 @@ FRENCH_ERRORS: dict[str, str] = {
         "{retriever} doit encore lire {passages} articles, environ {seconds} secondes : encodez "
         "d’abord le corpus (le bouton sous « Côte à côte », ou : encode)."
     ),
+    "NoVectors": (
+        "Ni {left} ni {right} n’a de vecteurs à dessiner : choisissez E5 ou un modèle affiné "
+        "encore là, avec les poids mesurés."
+    ),
     "NotTuned": (
         "Aucun des deux n’est un modèle affiné : choisissez-en un pour voir ce qu’il a oublié."
     ),

@@ -441,6 +441,17 @@ def test_a_verdict_its_charts_slices_checks_and_the_evidence(app, visit):
     expect(page.get_by_text("mots du titre dans l’article : tous")).to_be_visible()
     open_tab(page, "Contrôles des données")
     expect(page.get_by_text("se lisent mot pour mot")).to_be_visible()
+    open_tab(page, "Carte")
+    dots = page.locator("#news-map .scatterlayer .point")
+    expect(dots).not_to_have_count(0, timeout=60_000)
+    page.get_by_label("par sujet").check()
+    expect(page.locator("#news-map .legend")).not_to_contain_text("rang égal")
+    page.wait_for_timeout(1000)  # until the page listens
+    dots.last.hover(force=True)
+    expect(page.locator("#news-map .linked")).to_have_count(1)  # a single side here
+    dots.last.click(force=True)
+    expect(page.locator(".answer h3")).to_have_count(2)
+    open_tab(page, "Comparaison")
     open_tab(page, "Preuves")
     page.get_by_role("button", name="Préparer le zip").click()
     with page.expect_download() as caught:
@@ -451,6 +462,20 @@ def test_a_verdict_its_charts_slices_checks_and_the_evidence(app, visit):
         report = archive.read("report.html").decode()
     assert "Fusion" in report
     assert not re.search(r"(src|href)=.https?://", report)
+
+
+def test_an_ablation_joins_the_table(app, visit):
+    page = visit(app)
+    open_evaluation(page)
+    page.get_by_role("button", name="Évaluer").click()
+    rows = page.locator(".leaderboard tbody tr")
+    expect(rows.filter(has_text="Fusion")).not_to_have_count(0, timeout=120_000)
+    open_tab(page, "Ablations")
+    page.get_by_role("button", name="Vecteurs int8").click()
+    expect(rows.filter(has_text="int8")).to_have_count(1, timeout=120_000)
+    expect(page.locator(".verdict")).to_contain_text("ndcg@10")
+    page.get_by_role("button", name="Vecteurs int8").click()
+    expect(page.locator(".toast-body")).to_be_visible()
 
 
 def test_a_blind_vote_is_counted_and_exported(app, visit):

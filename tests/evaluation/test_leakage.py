@@ -9,6 +9,7 @@ from e5demo.data.duplicates import twin_keys
 from e5demo.data.pairs import text_id
 from e5demo.evaluation.leakage import (
     Check,
+    copies_effect,
     effects,
     leaks,
     lenient_effect,
@@ -58,17 +59,39 @@ def run_of(rankings):
 
 def test_a_leak_has_an_exact_or_near_twin_in_train():
     pairs, parts, _, queries = made()
-    found = leaks(pairs, twin_keys(pairs), parts, queries)
-    assert found == Check("leaks", 5, ids_of("le BUDGET !", "La neige"))
-    assert found.share == 2 / 5
+    exact, near = leaks(pairs, twin_keys(pairs), parts, queries)
+    assert exact == Check("exact_leaks", 5, ids_of("le BUDGET !"))
+    assert near == Check("near_leaks", 5, ids_of("La neige"))
+    assert near.share == 1 / 5
 
 
 def test_only_the_queries_asked_are_counted():
     pairs, parts, _, queries = made()
     few = list(queries.texts)[1:3]
     asked = Queries({q: queries.texts[q] for q in few}, {q: queries.qrels[q] for q in few})
-    assert leaks(pairs, twin_keys(pairs), parts, asked) == Check("leaks", 2, ids_of("La neige"))
-    assert leaks(pairs, twin_keys(pairs), parts, Queries({}, {})).share == 0
+    exact, near = leaks(pairs, twin_keys(pairs), parts, asked)
+    assert (exact.ids, near) == ((), Check("near_leaks", 2, ids_of("La neige")))
+    assert leaks(pairs, twin_keys(pairs), parts, Queries({}, {}))[1].share == 0
+
+
+def test_copies_apart_by_hand():
+    rows = [("test", "Un", "Paris."), ("test", "Deux", "Paris."), ("test", "Trois", "Lyon.")]
+    pairs, _, _, queries = made(rows)
+    paris, lyon = ids_of("Paris.", "Lyon.")
+    rankings = dict(zip(ids_of("Un", "Deux", "Trois"), [[paris, lyon]] * 3, strict=True))
+    table = copies_effect(run_of(rankings), queries, pairs, [10])
+    # As it is 1, 1 and 1/2; with the copies apart 'Deux' has its own second, 'Trois' third.
+    assert table.loc["mrr@10", "strict"] == pytest.approx((1 + 1 + 1 / 2) / 3)
+    assert table.loc["mrr@10", "apart"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
+    assert table.loc["mrr@10", "difference"] == pytest.approx(-2 / 9)
+    assert table.loc["recall@10"].tolist() == [1, 1, 0]
+
+
+def test_copies_apart_change_nothing_where_none_is_repeated():
+    rows = [("test", "Un", "Paris."), ("test", "Un", "Lyon."), ("test", "Deux", "Nice.")]
+    pairs, _, _, queries = made(rows)
+    rankings = {query: list(ids_of("Nice.", "Lyon.", "Paris.")) for query in queries.qrels}
+    assert copies_effect(run_of(rankings), queries, pairs, [1, 5])["difference"].eq(0).all()
 
 
 def test_repeated_passages_and_titles_with_several_answers():
