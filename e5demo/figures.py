@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ SMOOTHING = 0.8
 FEW_POINTS = 20
 TITLES, ARTICLES = "#2f7fd1", "#1f9d6b"  # colours of the two histograms
 INK = "#7d7d7d"  # axis text on both themes
+TITLE_WIDTH = 46  # characters that fit a phone
 RULE = "rgba(128,128,128,.25)"
 
 
@@ -55,7 +57,7 @@ def length_histogram(lengths: Sequence[int], title: str, axis: str, colour: str)
     most = ordered[int(len(ordered) * 0.99)] if ordered else 0
     figure = go.Figure(go.Histogram(x=[min(n, most) for n in ordered], marker_color=colour))
     figure.update_traces(nbinsx=30, hovertemplate="%{x}: %{y}<extra></extra>")
-    return _styled(figure, title).update_xaxes(title=axis)
+    return _styled(figure, title).update_xaxes(title_text=axis)
 
 
 def metric_intervals(
@@ -88,7 +90,10 @@ def metric_intervals(
             "[%{customdata[1]:.3f}; %{customdata[2]:.3f}]<extra></extra>",
         )
     figure.update_layout(separators=separators, showlegend=True)
-    figure.update_xaxes(tickvals=list(range(len(metrics))), ticktext=metrics)
+    below = [metric.replace("@", "<br>@") for metric in metrics]  # on a phone too
+    figure.update_xaxes(
+        tickvals=list(range(len(metrics))), ticktext=below, tickangle=0, tickfont_size=11
+    )
     return _styled(figure, title).update_yaxes(tickformat=".2f")
 
 
@@ -97,7 +102,10 @@ def difference_forest(
 ) -> go.Figure:
     """A line per difference with its interval; what crosses zero is hollow: no evidence."""
     figure = go.Figure()
-    rows = [f"{names[d.right]} − {names[d.left]} · {d.metric}" for d in differences]
+    metrics = {d.metric for d in differences}
+    rows = [f"{names[d.right]} − {names[d.left]}" for d in differences]
+    if len(metrics) > 1:
+        rows = [f"{row} · {d.metric}" for row, d in zip(rows, differences, strict=True)]
     marked = ["circle" if d.verdict != "no_evidence" else "circle-open" for d in differences]
     colours = [COLOURS[d.right.split("-")[0]] for d in differences]
     figure.add_scatter(
@@ -113,9 +121,13 @@ def difference_forest(
     )
     figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
     figure.update_layout(separators=separators)
-    _styled(figure, title, height=110 + 26 * max(len(rows), 3))
-    figure.update_yaxes(autorange="reversed", automargin=True, ticks="")
-    return figure.update_xaxes(tickformat=".3f")
+    _styled(figure, title, height=130 + 40 * len(rows))
+    # above each line and not beside it, which would leave no room for the chart on a phone
+    figure.update_yaxes(range=[len(rows) - 0.5, -0.9], ticklabelposition="inside top", ticks="")
+    figure.update_layout(margin={"l": 12})
+    return figure.update_xaxes(
+        tickformat=".2f", title_text=metrics.pop() if len(metrics) == 1 else ""
+    )
 
 
 def recall_curves(
@@ -137,7 +149,7 @@ def recall_curves(
             hovertemplate="%{fullData.name}<br>recall@%{x}: %{y:.3f}<extra></extra>",
         )
     figure.update_layout(separators=separators, showlegend=True)
-    _styled(figure, title).update_xaxes(title=axis, type="log", dtick="D2")
+    _styled(figure, title).update_xaxes(title_text=axis, type="log", dtick="D2")
     return figure.update_yaxes(tickformat=".2f")
 
 
@@ -160,7 +172,7 @@ def rank_bars(
             hovertemplate="%{fullData.name}<br>%{x}: %{y:.1%}<extra></extra>",
         )
     figure.update_layout(separators=separators, showlegend=True, barmode="group")
-    _styled(figure, title).update_xaxes(title=axis, type="category")
+    _styled(figure, title).update_xaxes(title_text=axis, type="category")
     return figure.update_yaxes(tickformat=".0%")
 
 
@@ -189,8 +201,8 @@ def rank_scatter(
     figure.add_scatter(x=[1, most], y=[1, most], mode="lines", hoverinfo="skip", showlegend=False,
                        line={"color": INK, "dash": "dot", "width": 1})  # fmt: skip
     figure.update_layout(separators=separators, showlegend=False, meta="queries")
-    _styled(figure, title, height=420).update_xaxes(title=names[0], type="log", dtick="D2")
-    return figure.update_yaxes(title=names[1], type="log", dtick="D2")
+    _styled(figure, title, height=420).update_xaxes(title_text=names[0], type="log", dtick="D2")
+    return figure.update_yaxes(title_text=names[1], type="log", dtick="D2")
 
 
 def cost_dots(
@@ -215,8 +227,8 @@ def cost_dots(
             hovertemplate="%{fullData.name}<br>%{x:.3g} · %{y:.3f}<extra></extra>",
         )
     figure.update_layout(separators=separators, showlegend=True)
-    _styled(figure, title).update_xaxes(title=axes[0])
-    return figure.update_yaxes(title=axes[1], tickformat=".3f")
+    _styled(figure, title).update_xaxes(title_text=axes[0])
+    return figure.update_yaxes(title_text=axes[1], tickformat=".3f")
 
 
 def step_lines(
@@ -252,7 +264,7 @@ def step_lines(
         figure.add_scatter(x=steps, y=values, name=name, line=style, marker=marker, **told)
     figure.update_layout(separators=separators, showlegend=True, uirevision=title)
     figure.update_traces(hovertemplate="%{fullData.name}<br>%{x}: %{y:.3f}<extra></extra>")
-    return _styled(figure, title).update_xaxes(title=axis)
+    return _styled(figure, title).update_xaxes(title_text=axis)
 
 
 def map_panels(
@@ -280,7 +292,7 @@ def map_panels(
             figure.add_trace(trace.update(showlegend=trace.showlegend and number == 0), **cell)
     figure.update_layout(meta="queries", showlegend=True)
     _styled(figure, words[0], height=380 * count + 90 if stacked else 560)
-    figure.update_layout(legend={"y": -0.02}, margin={"l": 8, "r": 8, "t": 70})
+    figure.update_layout(legend={"y": -0.02}, margin={"l": 8, "r": 8, "t": 84})
     figure.update_annotations(font={"size": 13, "color": INK})
     figure.update_xaxes(showticklabels=False, ticks="")
     return figure.update_yaxes(showticklabels=False, ticks="")
@@ -370,15 +382,18 @@ def _whiskers(intervals: Sequence[Interval | Difference], colour: str) -> dict[s
 
 
 def _styled(figure: go.Figure, title: str, height: int = 320) -> go.Figure:
+    lines = wrap(title.replace(" :", "\u00a0:").replace(" ;", "\u00a0;"), TITLE_WIDTH)
     figure.update_layout(
-        title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"},
+        title={"text": "<br>".join(lines), "font": {"size": 14}, "x": 0, "xref": "paper"},
         template="none",
         font={"family": "system-ui, sans-serif", "size": 12, "color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 48, "r": 12, "t": 44, "b": 44},
+        margin={"l": 48, "r": 12, "t": 26 + 18 * len(lines), "b": 44},
         height=height,
         legend={"orientation": "h", "y": -0.25, "x": 0},
     )
-    figure.update_xaxes(gridcolor=RULE, zeroline=False, linecolor=RULE)
-    return figure.update_yaxes(gridcolor=RULE, zeroline=False)
+    figure.update_xaxes(gridcolor=RULE, zeroline=False, linecolor=RULE, title={"standoff": 6})
+    return figure.update_yaxes(
+        gridcolor=RULE, zeroline=False, automargin=True, title={"standoff": 8}
+    )

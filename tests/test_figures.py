@@ -46,7 +46,7 @@ def test_each_experiment_is_a_trace_of_its_metrics_beside_the_others():
     assert first.y == (0.5, 0.25)
     assert [round(x) for x in first.x] == [0, 1]
     assert [round(x) for x in third.x] == [1]
-    assert figure.layout.xaxis.ticktext == ("recall@1", "mrr@1")
+    assert figure.layout.xaxis.ticktext == ("recall<br>@1", "mrr<br>@1")
     assert len({trace.x[0] for trace in figure.data}) == 5  # none over another
     assert figure.layout.title.text == "Scores"
 
@@ -84,7 +84,8 @@ def test_a_difference_without_evidence_is_hollow_and_zero_is_drawn():
     names = {"baseline-1": "E5", "lora-1": "LoRA", "full-1": "Full"}
     figure = difference_forest(found, names, "", ", ")
     (trace,) = figure.data
-    assert trace.y[0] == "LoRA − E5 · m"
+    assert trace.y[0] == "LoRA − E5"
+    assert figure.layout.xaxis.title.text == "m"
     assert trace.marker.symbol == ("circle", "circle-open", "circle")
     assert trace.marker.color == (COLOURS["lora"], COLOURS["full"], COLOURS["full"])
     assert figure.layout.shapes[0].x0 == 0

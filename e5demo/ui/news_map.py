@@ -66,7 +66,6 @@ def draw(language: str, found: NewsMap, by: str, names: Mapping[str, str], *, st
         "queries": count(language, sample.queries["query"].nunique()),
     }
     title = say(language, "map_title", **told)
-    title = title.replace("; ", ";<br>") if stacked else title
     words = (title, say(language, "map_queries"))
     return figures.map_panels(found, groups(language, found, by), names, words, stacked)
 

@@ -238,8 +238,14 @@ def open_fold(panel, title):
 
 
 @pytest.mark.timeout(1200)
-def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app, visit):
+def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app, visit, tmp_path):
     page = visit(app)
+    open_tab(page, "Données")
+    upload(page, write_news(tmp_path / "second.csv", numbered_news(120, 12)))
+    expect(side(page)).to_contain_text("second.csv")
+    page.get_by_label("Jeu de données").click()
+    page.get_by_role("option", name="Échantillon").click()
+    expect(side(page)).to_contain_text("Échantillon")
     open_tab(page, "Entraînement")
     panel = page.get_by_role("tabpanel").filter(has_text="Préréglage")
     expect(panel.locator(".cards")).to_contain_text("≈", timeout=600_000)
@@ -276,6 +282,14 @@ def test_a_model_is_tuned_watched_stopped_resumed_compared_and_searched_with(app
     open_tab(page, "Comparaison")
     rows = page.locator(".leaderboard tbody tr")
     expect(rows.filter(has_text="Mon LoRA")).to_have_count(1)
+    open_tab(page, "Oubli")
+    expect(page.get_by_text("affiné sur ce jeu même")).to_be_visible()
+    page.get_by_label("Second jeu de données").click()
+    page.get_by_role("option", name="second.csv").click()
+    page.get_by_role("button", name="Mesurer les deux").click()
+    outcome = page.get_by_role("tabpanel").filter(has=page.get_by_text("Mesurer les deux")).last
+    expect(outcome.locator(".verdict")).to_contain_text("Mon LoRA", timeout=240_000)
+    expect(outcome).to_contain_text("Requêtes : 118")
     open_tab(page, "Recherche")
     choose(page, "Mon LoRA")
     page.get_by_label("le split de test").locator("visible=true").check()
