@@ -129,6 +129,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Aucune tranche : chaque critère met toutes les requêtes ensemble.",
         "No slice: each criterion puts all queries together.",
     ),
+    "slice_name": ("{feature} : {label}", "{feature}: {label}"),
     "feature_agency": ("agence", "agency"),
     "feature_year": ("année", "year"),
     "feature_title_length": ("mots du titre", "words in the title"),

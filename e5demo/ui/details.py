@@ -149,7 +149,12 @@ def slices_table(language: str, found: list[Slice]) -> str:
              ("slice", "queries", "difference", "interval", "corrected", "verdict")]  # fmt: skip
     rows = [
         [
-            f"{say(language, f'feature_{one.feature}')} : {_label(language, one.label)}",
+            say(
+                language,
+                "slice_name",
+                feature=say(language, f"feature_{one.feature}"),
+                label=_label(language, one.label),
+            ),
             count(language, one.queries),
             signed(language, one.mean),
             _interval(language, one),
