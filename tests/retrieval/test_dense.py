@@ -4,6 +4,7 @@ from fakes import FakeEncoder, corpus_of
 
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.dense import TIE_MARGIN, DenseRetriever
+from e5demo.retrieval.shards import STORED, as_read
 
 
 class TableEncoder(FakeEncoder):
@@ -19,8 +20,10 @@ class TableEncoder(FakeEncoder):
 
 
 def unit_vectors(count, dimensions=16):
-    vectors = np.random.default_rng(0).normal(size=(count, dimensions)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    """Such as the cache gives them back."""
+    vectors = np.random.default_rng(0).normal(size=(count, dimensions))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return as_read(vectors.astype(STORED))[0]
 
 
 def dense(tmp_path, passages, encoder):
