@@ -16,6 +16,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 import platformdirs
+from pydantic import Field
+
+from e5demo.config import Settings
 
 APP = "e5demo"
 WORKSPACE_FOLDER = "E5DEMO_WORKSPACE"  # tells a job whose folder it works in
@@ -37,6 +40,19 @@ def model_cache() -> Path:
 def embeddings() -> Path:
     """One cache of vectors for all workspaces: it holds no text."""
     return home() / "embeddings"
+
+
+class CacheSettings(Settings):
+    """Named as in the environment, so that a mistake is too."""
+
+    E5DEMO_CACHE_GB: float = Field(2.0, ge=0, le=1e6)
+
+
+def embeddings_limit() -> int:
+    """Bytes that the cache of vectors may take: E5DEMO_CACHE_GB, else 2 GB. Raises BadSetting."""
+    told = os.environ.get("E5DEMO_CACHE_GB")
+    settings = CacheSettings.checked(E5DEMO_CACHE_GB=told) if told else CacheSettings()
+    return int(settings.E5DEMO_CACHE_GB * 1e9)
 
 
 def timings() -> Path:

@@ -14,7 +14,8 @@ def home(tmp_path, monkeypatch):
     """An own data folder per test; model weights stay where they are cached."""
     folder = tmp_path / "home"
     monkeypatch.setenv("E5DEMO_HOME", str(folder))
-    for name in ("E5DEMO_PUBLIC", "E5DEMO_MODEL", "E5DEMO_JOB", "E5DEMO_WORKSPACE"):
-        monkeypatch.setenv(name, "")  # empty is unset, and what a test sets is undone
+    variables = ("PUBLIC", "MODEL", "JOB", "WORKSPACE", "CACHE_GB")
+    for name in variables:
+        monkeypatch.setenv(f"E5DEMO_{name}", "")  # empty is unset, and what a test sets is undone
     monkeypatch.delenv("SPACE_ID", raising=False)
     return folder

@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from e5demo.errors import BadSetting
 from e5demo.workspace import (
     Workspace,
     draft_file,
     embeddings,
+    embeddings_limit,
     home,
     is_public,
     model_cache,
@@ -36,6 +38,20 @@ def test_e5demo_home_is_the_data_folder_and_a_tilde_is_the_user(monkeypatch, tmp
 def test_e5demo_cache_is_where_weights_stay(monkeypatch, tmp_path):
     monkeypatch.setenv("E5DEMO_CACHE", str(tmp_path))
     assert model_cache() == tmp_path
+
+
+def test_e5demo_cache_gb_bounds_the_cache_of_vectors(monkeypatch):
+    monkeypatch.setenv("E5DEMO_CACHE_GB", "")
+    assert embeddings_limit() == 2_000_000_000
+    monkeypatch.setenv("E5DEMO_CACHE_GB", "0.5")
+    assert embeddings_limit() == 500_000_000
+
+
+@pytest.mark.parametrize("value", ["two", "-1", "nan"])
+def test_a_bound_that_is_no_number_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("E5DEMO_CACHE_GB", value)
+    with pytest.raises(BadSetting, match=f"E5DEMO_CACHE_GB = '{value}'"):
+        embeddings_limit()
 
 
 def test_a_job_works_in_the_folder_of_its_owner(monkeypatch, tmp_path):

@@ -151,7 +151,7 @@ def test_ablations_reach_the_vectors_and_the_index(tmp_path, tiny_model):
     assert swapped.encoder.prompts == {"query": "passage: ", "document": "query: "}
     assert plain.encoder.prompts == int8.encoder.prompts == PROMPTS
     assert len({id(one) for one in (plain, swapped, int8)}) == 3
-    assert [type(one.index).__name__ for one in (plain, int8)] == [
+    assert [type(one.index.faiss).__name__ for one in (plain, int8)] == [
         "IndexFlatIP", "IndexScalarQuantizer",
     ]  # fmt: skip
     scores = [one.search(["neige"], 3)[0].scores for one in (plain, swapped)]
