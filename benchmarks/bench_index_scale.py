@@ -76,7 +76,7 @@ def jitter(folder: Path, count: int) -> None:
 
 def measure(folder: Path, kind: str) -> dict[str, Any]:
     """Build one index and ask it, in this process; its hits go to a file beside."""
-    from e5demo.retrieval.dense import TIE_MARGIN, VectorIndex, build_index
+    from e5demo.retrieval.index import TIE_MARGIN, VectorIndex, build_index
     from e5demo.retrieval.shards import as_read
 
     def read(places: np.ndarray) -> np.ndarray:

@@ -602,7 +602,7 @@ class Backend:
     ) -> tuple[int, int]:
         """Encode a corpus ahead: how many passages it has and how many were in the cache."""
         encoder = self.engine.encoder(max_length, tuned, prompting)
-        _, found = self.engine.cache.encode(encoder, "document", corpus.passages, progress)
+        found = self.engine.cache.fill(encoder, "document", corpus.passages, progress)
         return len(corpus), found
 
     # --- training ----------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_gradio_is_known_to_the_page_alone():
 @pytest.mark.parametrize(
     ("package", "where"),
     [
-        ("faiss", r"e5demo.retrieval.dense"),
+        ("faiss", r"e5demo.retrieval.index"),
         ("peft", r"e5demo.training."),
         ("openvino", r"e5demo.retrieval."),
         ("kagglehub", r"e5demo.data.kaggle"),  # optional, and imported when it is asked for
