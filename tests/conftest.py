@@ -17,4 +17,5 @@ def home(tmp_path, monkeypatch):
     for name in ("E5DEMO_PUBLIC", "E5DEMO_MODEL", "E5DEMO_JOB", "E5DEMO_WORKSPACE"):
         monkeypatch.setenv(name, "")  # empty is unset, and what a test sets is undone
     monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")  # converting takes seconds: tests ask for it
     return folder
