@@ -152,7 +152,18 @@ def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
 
 
 def unfit(model: Any) -> str | None:
-    """Why a model's vectors are not a plain mean of token vectors; None where they are."""
+    """Why a SentenceTransformer is not compiled; None where it can be."""
+    if problem := pooling_problem(model):
+        return problem
+    if not getattr(model.tokenizer, "is_fast", False) or model.max_seq_length is None:
+        return "it has no fast tokenizer with a length"
+    if any(getattr(model[0], name, None) for name in ("query_length", "document_length")):
+        return "it cuts queries and passages at lengths of its own"
+    return None
+
+
+def pooling_problem(model: Any) -> str | None:
+    """Why a text's vector is not the mean of its tokens', prompt and all; None where it is."""
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     kinds = [type(module) for module in model]
@@ -160,10 +171,6 @@ def unfit(model: Any) -> str | None:
         return f"its modules are {', '.join(kind.__name__ for kind in kinds)}"
     if model[1].pooling_mode != "mean" or not model[1].include_prompt:
         return "it does not average all tokens"
-    if not getattr(model.tokenizer, "is_fast", False) or model.max_seq_length is None:
-        return "it has no fast tokenizer with a length"
-    if any(getattr(model[0], name, None) for name in ("query_length", "document_length")):
-        return "it cuts queries and passages at lengths of its own"
     return None
 
 

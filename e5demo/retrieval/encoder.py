@@ -165,18 +165,10 @@ class E5Encoder:
 
     def averages_tokens(self) -> bool:
         """Whether a text's vector is the mean of its tokens' vectors, prompt and all."""
-        from sentence_transformers.sentence_transformer.modules import (
-            Normalize,
-            Pooling,
-            Transformer,
-        )
-
+        if self.backend != "torch":  # nothing else is compiled
+            return True
         with self._lock:
-            modules = list(self.model)
-        kinds = [type(module) for module in modules]
-        if kinds[:2] != [Transformer, Pooling] or not {*kinds[2:]} <= {Normalize}:
-            return False
-        return modules[1].pooling_mode == "mean" and modules[1].include_prompt
+            return compiled.pooling_problem(self.model) is None
 
 
 def sample_texts() -> list[str]:

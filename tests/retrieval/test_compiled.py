@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from e5demo.errors import BadSetting
-from e5demo.retrieval import compiled
+from e5demo.retrieval import compiled, models
 from e5demo.retrieval.compiled import Conversion, batches, chosen
 from e5demo.retrieval.encoder import E5Encoder, sample_texts
 
@@ -94,6 +94,12 @@ def test_encoders_of_all_lengths_share_one_model(openvino, tiny_model):
     assert short._compiled[0] is long._compiled[0]
 
 
+def test_what_tokens_are_averaged_is_known_without_torch(openvino, tiny_model):
+    encoder = E5Encoder(tiny_model)
+    assert encoder.averages_tokens()
+    assert "model" not in encoder.__dict__
+
+
 def test_what_is_no_mean_of_tokens_stays_with_torch_and_says_why(openvino, tiny_model, tmp_path):
     folder = tmp_path / "first-token"
     shutil.copytree(tiny_model.folder, folder)
@@ -102,6 +108,7 @@ def test_what_is_no_mean_of_tokens_stays_with_torch_and_says_why(openvino, tiny_
     pooling.write_text(json.dumps(settings | {"pooling_mode": "cls"}))
     encoder = E5Encoder(replace(tiny_model, folder=folder))
     assert (encoder.backend, encoder.plan.reason) == ("torch", "it does not average all tokens")
+    assert not encoder.averages_tokens()
     assert encoder.encode(["la neige"], "query").shape == (1, 32)
 
 
@@ -161,3 +168,24 @@ def test_backends_are_compared_on_queries_and_passages():
     assert len(set(texts)) == 32
     assert sum(text.startswith("query: ") for text in texts) == 16
     assert all(len(text) > 20 for text in texts)
+
+
+def test_an_adapter_s_vectors_are_torch_s_too(openvino, tiny_model, tmp_path, monkeypatch):
+    import torch
+    from peft import LoraConfig, TaskType
+
+    model = models.load(tiny_model)
+    layers = LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=4, target_modules=["query"])
+    model.add_adapter(layers)
+    drawn = torch.Generator().manual_seed(0)
+    for name, weights in model.named_parameters():
+        if "lora_" in name:
+            weights.data = torch.randn(weights.shape, generator=drawn)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    source = replace(tiny_model, weights="tuned", adapter=tmp_path / "adapter")
+    encoder = E5Encoder(source)
+    assert encoder.backend == "openvino"
+    given = encoder.encode(TEXTS, "query")
+    assert np.abs(given - E5Encoder(tiny_model).encode(TEXTS, "query")).max() > 0.01
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")
+    np.testing.assert_allclose(given, E5Encoder(source).encode(TEXTS, "query"), atol=1e-5)
