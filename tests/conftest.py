@@ -18,4 +18,5 @@ def home(tmp_path, monkeypatch):
     for name in variables:
         monkeypatch.setenv(f"E5DEMO_{name}", "")  # empty is unset, and what a test sets is undone
     monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")  # converting takes seconds: tests ask for it
     return folder

@@ -1,22 +1,28 @@
 """Texts to unit vectors with E5's prompts; longest first, so that little padding is encoded."""
 
+import csv
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from e5demo.config import Prompting, prompts_of
-from e5demo.retrieval import models
+from e5demo.config import PROMPTS, Prompting, prompts_of
+from e5demo.retrieval import compiled, models
+from e5demo.retrieval.compiled import PRECISIONS, Conversion, Kind
 from e5demo.retrieval.models import ModelSource
 
 Role = Literal["query", "document"]
-# Measured on two CPU cores: batches of 16 encode 1.4 times as fast as the recipe's 64.
+# Torch's batches. On two CPU cores those of 16 encode 1.4 times as fast as the recipe's 64.
 CPU_BATCH = 16
 GPU_BATCH = 128
-SLICE = 64  # texts encoded between two looks at progress, cancellation and cache
+SLICE = 64  # texts encoded between two looks at progress, cancellation and cache: some seconds
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample_news.csv"
+MEASURED_PAIRS = 16  # titles and articles of the sample by which the backend is chosen
+MEASURED_CHARS = 400  # of an article: its 90 tokens tell as much as all, in a third of the time
 
 
 class Encoder(Protocol):
@@ -41,8 +47,21 @@ class Tokens:
     offsets: list[tuple[int, int]]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """With what a model encodes; `reason` says why with torch, where it is torch on a CPU."""
+
+    kind: Kind
+    reason: str | None
+    conversion: Conversion
+    folder: Path
+
+
 class E5Encoder:
-    """One loaded model, cut at `max_length` tokens; safe under threads."""
+    """One loaded model, cut at `max_length` tokens; safe under threads.
+
+    It encodes by OpenVINO where that is faster on this machine and agrees, and by torch elsewhere.
+    """
 
     def __init__(
         self, source: ModelSource, max_length: int = 512, prompting: Prompting = "own"
@@ -50,27 +69,73 @@ class E5Encoder:
         self.source = source
         self.max_length = max_length
         self.prompts = prompts_of(prompting)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # torch's
+        self._planning = threading.Lock()
 
     @cached_property
     def model(self) -> Any:
+        """By sentence-transformers: for torch's vectors, and those of tokens."""
         model = models.load(self.source)
         model.max_seq_length = min(self.max_length, model.max_seq_length or self.max_length)
         return model
 
+    @property
+    def plan(self) -> Plan:
+        """Made once. The first for a model on this machine converts it: some ten seconds.
+
+        Raises NotAModel, and BadSetting for an unknown E5DEMO_BACKEND.
+        """
+        with self._planning:
+            return self._plan
+
+    @property
+    def backend(self) -> Kind:
+        """What encodes: 'torch', 'openvino' (float32 as torch) or 'openvino-bf16'."""
+        return self.plan.kind
+
+    @property
+    def precision(self) -> str:
+        """Of the computation: 'float32' or 'bf16'."""
+        return PRECISIONS[self.plan.kind]
+
     def load(self) -> None:
         """Load the weights now rather than at the first text."""
-        with self._lock:
-            _ = self.model
+        if self.backend == "torch":
+            with self._lock:
+                _ = self.model
+        else:
+            _ = self._compiled
 
     @property
     def loaded(self) -> bool:
-        return "model" in self.__dict__
+        return bool({"model", "_compiled"} & self.__dict__.keys())
 
     def key(self, role: Role) -> str:
-        return f"{self.source.fingerprint}|{self.prompts[role]}|{self.max_length}|float32"
+        parts = (self.source.fingerprint, self.prompts[role], str(self.max_length), self.precision)
+        return "|".join(parts)
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        if self.backend == "torch":
+            return self._encode_by_torch(texts, role)
+        model, tokenize = self._compiled
+        return model.encode(tokenize([self.prompts[role] + text for text in texts]))
+
+    @cached_property
+    def _plan(self) -> Plan:
+        wanted = compiled.wanted_kind()
+        conversion, folder = Conversion(), Path()
+        if wanted != "torch":
+            conversion, folder = compiled.prepare(self.source, sample_texts())
+        kind, reason = compiled.chosen(conversion, wanted)
+        return Plan(kind, reason, conversion, folder)
+
+    @cached_property
+    def _compiled(self) -> tuple[compiled.CompiledE5, Callable[[Sequence[str]], list[list[int]]]]:
+        plan = self.plan
+        model = compiled.compiled(plan.folder, plan.kind, plan.conversion)
+        return model, model.tokenizer(self.max_length)
+
+    def _encode_by_torch(self, texts: Sequence[str], role: Role) -> np.ndarray:
         with self._lock:
             encode = self.model.encode_query if role == "query" else self.model.encode_document
             batch = CPU_BATCH if self.model.device.type == "cpu" else GPU_BATCH
@@ -100,18 +165,18 @@ class E5Encoder:
 
     def averages_tokens(self) -> bool:
         """Whether a text's vector is the mean of its tokens' vectors, prompt and all."""
-        from sentence_transformers.sentence_transformer.modules import (
-            Normalize,
-            Pooling,
-            Transformer,
-        )
-
+        if self.backend != "torch":  # nothing else is compiled
+            return True
         with self._lock:
-            modules = list(self.model)
-        kinds = [type(module) for module in modules]
-        if kinds[:2] != [Transformer, Pooling] or not {*kinds[2:]} <= {Normalize}:
-            return False
-        return modules[1].pooling_mode == "mean" and modules[1].include_prompt
+            return compiled.pooling_problem(self.model) is None
+
+
+def sample_texts() -> list[str]:
+    """Prompted titles and articles of the sample, by which backends are compared."""
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        rows = [row for row, _ in zip(csv.DictReader(file), range(MEASURED_PAIRS), strict=False)]
+    titles = [PROMPTS["query"] + row["Titre"] for row in rows]
+    return titles + [PROMPTS["document"] + row["Contenu"][:MEASURED_CHARS] for row in rows]
 
 
 def slices_by_length(texts: Sequence[str], size: int = SLICE) -> Iterator[np.ndarray]:

@@ -1,0 +1,191 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from e5demo.errors import BadSetting
+from e5demo.retrieval import compiled, models
+from e5demo.retrieval.compiled import Conversion, batches, chosen
+from e5demo.retrieval.encoder import E5Encoder, sample_texts
+
+TEXTS = ["la neige", "train", "la la la neige train", "", "neige, la 12 été " * 9]
+FINE = {"openvino": 0.9999999, "openvino-bf16": 0.99998}
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory):
+    """One for the module: the tiny model is converted once."""
+    return tmp_path_factory.mktemp("caches")
+
+
+@pytest.fixture
+def openvino(caches, monkeypatch):
+    monkeypatch.setenv("E5DEMO_CACHE", str(caches))
+    monkeypatch.setenv("E5DEMO_BACKEND", "openvino")
+
+
+@pytest.mark.parametrize("role", ["query", "document"])
+@pytest.mark.parametrize("max_length", [24, 8, 512])
+def test_vectors_are_torch_s(openvino, tiny_model, monkeypatch, role, max_length):
+    encoder = E5Encoder(tiny_model, max_length)
+    assert encoder.backend == "openvino"
+    given = encoder.encode(TEXTS, role)
+    assert (given.dtype, given.shape) == (np.float32, (len(TEXTS), 32))
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")
+    torch = E5Encoder(tiny_model, max_length)
+    assert torch.backend == "torch"
+    np.testing.assert_allclose(given, torch.encode(TEXTS, role), atol=1e-5)
+    assert encoder.key(role) == torch.key(role)
+
+
+@pytest.mark.parametrize("max_length", [24, 8])
+def test_tokens_are_those_of_sentence_transformers(openvino, tiny_model, max_length):
+    encoder = E5Encoder(tiny_model, max_length)
+    _, tokenize = encoder._compiled
+    prompted = [f"passage: {text}" for text in TEXTS]
+    theirs = [encoder.model.tokenize([text])["input_ids"][0].tolist() for text in prompted]
+    assert tokenize(prompted) == theirs
+    assert max(map(len, theirs)) == max_length
+
+
+def test_no_text_gives_no_row(openvino, tiny_model):
+    assert E5Encoder(tiny_model).encode([], "query").shape == (0, 32)
+
+
+def test_bf16_has_a_cache_key_of_its_own(openvino, tiny_model, monkeypatch):
+    float32 = E5Encoder(tiny_model).key("query")
+    monkeypatch.setattr(compiled, "prepare", lambda *_: (converted(1, 2, 4), Path()))
+    monkeypatch.setenv("E5DEMO_BACKEND", "")
+    encoder = E5Encoder(tiny_model)
+    assert (encoder.backend, encoder.precision) == ("openvino-bf16", "bf16")
+    assert encoder.key("query") == float32.replace("float32", "bf16") != float32
+
+
+def test_a_second_process_converts_nothing_and_loads_no_torch(openvino, tiny_model):
+    vectors = E5Encoder(tiny_model).encode(TEXTS, "query")
+    program = f"""
+import json, sys
+from pathlib import Path
+from e5demo.retrieval.encoder import E5Encoder
+from e5demo.retrieval.models import ModelSource
+source = ModelSource("tiny", Path({str(tiny_model.folder)!r}), "bundled-4bit")
+vectors = E5Encoder(source).encode({TEXTS!r}, "query")
+loaded = [name for name in ("torch", "transformers") if name in sys.modules]
+print(json.dumps([vectors.tolist(), loaded, sys.modules.get("openvino_telemetry")]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                         check=True, cwd=Path(__file__).parents[2])  # fmt: skip
+    theirs, loaded, telemetry = json.loads(ran.stdout)
+    np.testing.assert_allclose(theirs, vectors, atol=1e-6)
+    assert (loaded, telemetry) == ([], None)
+
+
+def test_encoders_of_all_lengths_share_one_model(openvino, tiny_model):
+    short, long = E5Encoder(tiny_model, 8), E5Encoder(tiny_model, 24)
+    assert not short.loaded
+    short.load()
+    assert short.loaded
+    assert short._compiled[0] is long._compiled[0]
+
+
+def test_what_tokens_are_averaged_is_known_without_torch(openvino, tiny_model):
+    encoder = E5Encoder(tiny_model)
+    assert encoder.averages_tokens()
+    assert "model" not in encoder.__dict__
+
+
+def test_what_is_no_mean_of_tokens_stays_with_torch_and_says_why(openvino, tiny_model, tmp_path):
+    folder = tmp_path / "first-token"
+    shutil.copytree(tiny_model.folder, folder)
+    pooling = folder / "1_Pooling" / "config.json"
+    settings = json.loads(pooling.read_text())
+    pooling.write_text(json.dumps(settings | {"pooling_mode": "cls"}))
+    encoder = E5Encoder(replace(tiny_model, folder=folder))
+    assert (encoder.backend, encoder.plan.reason) == ("torch", "it does not average all tokens")
+    assert not encoder.averages_tokens()
+    assert encoder.encode(["la neige"], "query").shape == (1, 32)
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones(tiny_model, monkeypatch):
+    monkeypatch.setenv("E5DEMO_BACKEND", "cuda")
+    with pytest.raises(BadSetting, match="'cuda': use torch, openvino, openvino-bf16"):
+        E5Encoder(tiny_model).key("query")
+
+
+def converted(torch, openvino, bf16, cosines=FINE):
+    speeds = {"torch": torch, "openvino": openvino, "openvino-bf16": bf16}
+    return Conversion(1, 24, None, speeds, cosines)
+
+
+@pytest.mark.parametrize(
+    ("conversion", "wanted", "kind"),
+    [
+        (converted(1, 2, 4), None, "openvino-bf16"),
+        (converted(1, 2, 2.3), None, "openvino"),  # not clearly faster: float32
+        (converted(3, 2, 2.3), None, "torch"),
+        (converted(3, 2, 4), None, "openvino-bf16"),
+        (converted(3, 2, 4), "openvino", "openvino"),  # wanted, however slow
+        (converted(1, 2, 4), "torch", "torch"),
+        (converted(1, 2, 4, {"openvino": 0.9999999}), None, "openvino"),  # no bf16 here
+        (converted(1, 2, 4, {"openvino": 0.9999999}), "openvino-bf16", "torch"),
+        (converted(1, 2, 4, FINE | {"openvino-bf16": 0.998}), None, "openvino"),
+        (converted(1, 2, 4, FINE | {"openvino": 0.9998}), None, "openvino-bf16"),
+        (converted(1, 2, 4, {"openvino": 0.9998, "openvino-bf16": 0.998}), None, "torch"),
+        (Conversion(problem="no mean"), "openvino", "torch"),
+    ],
+)
+def test_the_fastest_that_agrees_is_chosen(conversion, wanted, kind):
+    found, reason = chosen(conversion, wanted)
+    assert found == kind
+    assert (reason is None) == (kind != "torch")
+
+
+def test_batches_hold_each_text_once_within_the_budget():
+    # The longest first: 9 alone is over 8; 4 x 2 fit, 3 x 2 and no third; 1.
+    assert list(batches([3, 9, 1, 4, 4, 3], 8)) == [[1], [3, 4], [0, 5], [2]]
+    assert list(batches([2, 2, 2, 2], 8)) == [[0, 1, 2, 3]]
+    assert list(batches([], 8)) == []
+
+
+def test_the_conversions_used_last_are_kept(tmp_path):
+    for age in range(compiled.KEPT_CONVERSIONS + 2):
+        (tmp_path / str(age)).mkdir()
+        (tmp_path / str(age) / "about.json").write_text("{}")
+        os.utime(tmp_path / str(age), (1000 - age, 1000 - age))
+    compiled._prune(tmp_path)
+    kept = sorted(int(path.name) for path in tmp_path.iterdir())
+    assert kept == list(range(compiled.KEPT_CONVERSIONS))
+
+
+def test_backends_are_compared_on_queries_and_passages():
+    texts = sample_texts()
+    assert len(set(texts)) == 32
+    assert sum(text.startswith("query: ") for text in texts) == 16
+    assert all(len(text) > 20 for text in texts)
+
+
+def test_an_adapter_s_vectors_are_torch_s_too(openvino, tiny_model, tmp_path, monkeypatch):
+    import torch
+    from peft import LoraConfig, TaskType
+
+    model = models.load(tiny_model)
+    layers = LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=4, target_modules=["query"])
+    model.add_adapter(layers)
+    drawn = torch.Generator().manual_seed(0)
+    for name, weights in model.named_parameters():
+        if "lora_" in name:
+            weights.data = torch.randn(weights.shape, generator=drawn)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    source = replace(tiny_model, weights="tuned", adapter=tmp_path / "adapter")
+    encoder = E5Encoder(source)
+    assert encoder.backend == "openvino"
+    given = encoder.encode(TEXTS, "query")
+    assert np.abs(given - E5Encoder(tiny_model).encode(TEXTS, "query")).max() > 0.01
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")
+    np.testing.assert_allclose(given, E5Encoder(source).encode(TEXTS, "query"), atol=1e-5)
