@@ -40,7 +40,7 @@ def main() -> None:
     options = _parser().parse_args()
     titles, passages = read_pairs(options.csv or SAMPLE, max(options.passages, options.quality))
     default = EvaluationSettings().max_length
-    lengths = sorted({512, 256, 128, default}, reverse=True)
+    lengths = sorted({512, 256, 192, 128, default}, reverse=True)
     sides: dict[str, Any] = {"recipe": Recipe()}
     sides |= {f"engine {length}": E5Encoder(models.base_model(), length) for length in lengths}
     report = {"machine": machine(), "default_max_length": default, "passages": options.passages}

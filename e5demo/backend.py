@@ -1010,7 +1010,8 @@ class Backend:
     ) -> Measured:
         kind, tuned = self.find_retriever(retriever)
         dense = kind in DENSE
-        source = self.engine.encoder(settings.max_length, tuned).source if dense else None
+        encoder = self.engine.encoder(settings.max_length, tuned) if dense else None
+        source = encoder.source if encoder else None
         return Measured(
             retriever=retriever,
             data=dataset.fingerprint,
@@ -1025,6 +1026,7 @@ class Backend:
             prompts=prompts_of(settings.prompts) if dense else None,
             max_length=settings.max_length if dense else None,
             precision=settings.precision if dense else None,
+            computed=encoder.precision if encoder else None,
         )
 
 

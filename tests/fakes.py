@@ -23,6 +23,8 @@ class FakeSource:
 class FakeEncoder:
     """One dimension per word of the vocabulary and a last one for texts without any of them."""
 
+    backend, precision = "torch", "float32"
+
     def __init__(self, vocabulary: Sequence[str] = VOCABULARY, max_length: int = 512) -> None:
         self.vocabulary = vocabulary
         self.max_length = max_length

@@ -19,7 +19,15 @@ from e5demo.workspace import (
     write_parquet,
 )
 
-LIBRARIES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "ir-measures")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "openvino",
+    "faiss-cpu",
+    "bm25s",
+    "ir-measures",
+)
 
 EVALUATION = "experiment.json"
 GROUND = ("data", "corpus", "queries")  # what must be the same for two to compare
@@ -27,7 +35,10 @@ GROUND = ("data", "corpus", "queries")  # what must be the same for two to compa
 
 @dataclass(frozen=True)
 class Measured:
-    """All that decides the scores. Two experiments compare if `ground` is the same for both."""
+    """All that decides the scores. Two experiments compare if `ground` is the same for both.
+
+    `precision` is of the vectors searched, `computed` of the computation that made them.
+    """
 
     retriever: str
     data: str
@@ -42,6 +53,7 @@ class Measured:
     prompts: dict[str, str] | None
     max_length: int | None
     precision: str | None
+    computed: str | None = None  # unknown of experiments of before it was noted: float32
 
     @property
     def ground(self) -> tuple[str, str, str]:

@@ -244,7 +244,7 @@ def _measured_row(language: str, evidence: Evidence, one: Experiment) -> list[st
         weights,
         prompts,
         str(measured.max_length or "—"),
-        escape(measured.precision or "—"),
+        escape(" · ".join(filter(None, (measured.precision, measured.computed))) or "—"),
         escape(training),
         f"{moment:%Y-%m-%d} <small>{moment:%H:%M} UTC</small>",
     ]

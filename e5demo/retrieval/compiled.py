@@ -1,9 +1,12 @@
 """E5 compiled by OpenVINO: converted and measured once per model and machine, then read from disk.
 
-A folder beside the other model caches holds the graph, its tokenizer and what was measured. From
-there on a text is encoded with neither torch nor its float copy of the weights.
+A folder beside the other model caches holds the graph, its tokenizer and what was measured. The
+word embeddings, four fifths of the weights, are a file of their own: models that share them, as
+LoRA's do with their base, share the file, and of it only the rows of words that occur are ever in
+memory. From there on a text is encoded without torch.
 """
 
+import ctypes
 import os
 import platform
 import shutil
@@ -12,8 +15,8 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +30,7 @@ from filelock import FileLock
 from e5demo.errors import BadSetting
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
-from e5demo.workspace import model_cache, published_folder, read_json, write_json
+from e5demo.workspace import model_cache, published_folder, read_json, write_json, write_npy
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 Kind = Literal["torch", "openvino", "openvino-bf16"]
@@ -41,8 +44,9 @@ PRECISIONS: dict[Kind, str] = {
 # the same vector for a ranking, and so has torch's place in the cache of vectors.
 LEAST_COSINES: dict[Kind, float] = {"openvino": 0.99999, "openvino-bf16": 0.999}
 CLEARLY = 1.2  # a speed below this times another's may be noise, or worth no loss of precision
-LAYOUT = 1  # bump when what is written changes
-KEPT_CONVERSIONS = 4  # 470 MB each
+LAYOUT = 2  # bump when what is written changes
+KEPT_CONVERSIONS = 8  # 85 MB each, and 384 MB for each file of word embeddings
+WORDS_SECONDS = 3600  # in which who wrote word embeddings converts the rest
 BATCH_TOKENS = 1024  # measured: 512 to 1,024 are the fastest; at 4,096 a sixth is lost
 SPEED_ROUNDS = 2
 SPEED_TEXTS = 8  # the last of those given, which are articles
@@ -52,9 +56,12 @@ SPEED_TEXTS = 8  # the last of those given, which are articles
 class Conversion:
     """What is known of a model on this machine. `problem` says why there is no graph of it.
 
-    `speeds` are texts a second and `cosines` the least one to torch, over texts of `sample_texts`.
+    `words` is the file of word embeddings, `pad` and `positions` the token to fill up with and the
+    most of them. `speeds` are texts a second and `cosines` the least one to torch, over texts of
+    `sample_texts`.
     """
 
+    words: str = ""
     pad: int = 0
     positions: int = 0
     problem: str | None = None
@@ -104,9 +111,13 @@ def agrees(conversion: Conversion, kind: Kind, least: float) -> bool:
 
 def conversion_folder(source: ModelSource) -> Path:
     """Named by the weights, the machine and the versions that shape graph and speeds."""
+    name = xxhash.xxh3_128_hexdigest(f"{source.fingerprint}|{_here()}".encode())
+    return model_cache() / "compiled" / name
+
+
+def _here() -> str:
     libraries = [version(name) for name in ("openvino", "torch", "transformers")]
-    parts = [source.fingerprint, machine(), str(threads()), *libraries, str(LAYOUT)]
-    return model_cache() / "compiled" / xxhash.xxh3_128_hexdigest("|".join(parts).encode())
+    return "|".join([machine(), str(threads()), *libraries, str(LAYOUT)])
 
 
 def prepare(source: ModelSource, texts: Sequence[str]) -> tuple[Conversion, Path]:
@@ -134,13 +145,14 @@ def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
     problem = unfit(model)
     if problem:
         return Conversion(problem=problem)
-    pad, positions = model.tokenizer.pad_token_id, model.max_seq_length
+    bert = model[0].auto_model
     (draft / "tokenizer.json").write_text(model.tokenizer.backend_tokenizer.to_str(), "utf-8")
     try:
-        _write_graph(model[0].auto_model, draft / "model.xml")
+        words = _write_words(bert, draft.parent)
+        _write_graph(bert, draft / "model.xml")
     except Exception as error:  # whatever a foreign architecture makes the tracing stumble over
         return Conversion(problem=f"not convertible: {type(error).__name__}: {error}"[:300])
-    ready = Conversion(pad, positions)
+    ready = Conversion(words, model.tokenizer.pad_token_id, model.max_seq_length)
     encoders: dict[str, Encode] = {
         kind: CompiledE5(draft, kind, ready).encoder()
         for kind in LEAST_COSINES
@@ -151,7 +163,9 @@ def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
                                                    show_progress_bar=False)  # fmt: skip
     vectors = {kind: encode(texts) for kind, encode in encoders.items()}
     cosines = {kind: float((v * vectors["torch"]).sum(axis=1).min()) for kind, v in vectors.items()}
-    return Conversion(pad, positions, None, speeds(encoders, texts[-SPEED_TEXTS:]), cosines)
+    return replace(
+        ready, speeds=_known_speeds(bert, draft.parent, encoders, texts), cosines=cosines
+    )
 
 
 def unfit(model: Any) -> str | None:
@@ -177,6 +191,19 @@ def pooling_problem(model: Any) -> str | None:
     return None
 
 
+def _known_speeds(
+    bert: Any, folder: Path, encoders: dict[str, Encode], texts: Sequence[str]
+) -> dict[str, float]:
+    """Measured once for all models of a shape: a tuned one, compared with its base, must not be
+    encoded in another precision because the machine was busy for a moment."""
+    shape = [getattr(bert.config, name, None) for name in ("hidden_size", "num_hidden_layers")]
+    name = xxhash.xxh3_64_hexdigest(f"{_here()}|{shape}".encode())
+    path = folder / f"speeds-{name}.json"
+    if not path.is_file():
+        write_json(path, speeds(encoders, texts[-SPEED_TEXTS:]))
+    return read_json(path)
+
+
 def speeds(encoders: dict[str, Encode], texts: Sequence[str]) -> dict[str, float]:
     """Texts a second, the best of a few rounds in which the encoders take turns."""
     best = dict.fromkeys(encoders, float("inf"))
@@ -188,8 +215,18 @@ def speeds(encoders: dict[str, Encode], texts: Sequence[str]) -> dict[str, float
     return {kind: round(len(texts) / seconds, 2) for kind, seconds in best.items()}
 
 
+def _write_words(bert: Any, folder: Path) -> str:
+    """Name of the file with the word embeddings, float32 of shape (vocabulary, dimensions)."""
+    table = bert.get_input_embeddings().weight.detach().float().numpy()
+    name = f"words-{xxhash.xxh3_64_hexdigest(np.ascontiguousarray(table).data)}.npy"
+    if not (folder / name).is_file():
+        write_npy(folder / name, table)
+    return name
+
+
 def _write_graph(bert: Any, path: Path) -> None:
-    """Token ids and mask, int64 of shape (texts, tokens), to unit vectors, float32."""
+    """From word embeddings (texts, tokens, dimensions) and mask, int64 (texts, tokens), to unit
+    vectors (texts, dimensions) and the tokens' (texts, tokens, dimensions), float32."""
     import torch
 
     class MeanPooled(torch.nn.Module):
@@ -197,22 +234,22 @@ def _write_graph(bert: Any, path: Path) -> None:
             super().__init__()
             self.bert = bert
 
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            tokens = self.bert(input_ids=input_ids, attention_mask=attention_mask)[0]
-            mask = attention_mask.unsqueeze(-1).to(tokens.dtype)
-            mean = (tokens * mask).sum(1) / mask.sum(1)
-            return torch.nn.functional.normalize(mean, dim=1)
+        def forward(self, words: Any, mask: Any) -> Any:
+            tokens = self.bert(inputs_embeds=words, attention_mask=mask)[0]
+            weights = mask.unsqueeze(-1).to(tokens.dtype)
+            mean = (tokens * weights).sum(1) / weights.sum(1)
+            return torch.nn.functional.normalize(mean, dim=1), tokens
 
     ov = openvino()
-    ids = torch.full((2, 6), 3, dtype=torch.int64)
-    mask = torch.ones_like(ids)
+    width = bert.get_input_embeddings().embedding_dim
+    mask = torch.ones((2, 6), dtype=torch.int64)
     mask[0, 4:] = 0  # padding, so that the mask is not traced away
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's, of branches that a mask makes the same
         graph = ov.convert_model(
             MeanPooled().eval(),
-            example_input={"input_ids": ids, "attention_mask": mask},
-            input=[ov.PartialShape([-1, -1])] * 2,
+            example_input={"words": torch.rand(2, 6, width), "mask": mask},
+            input=[ov.PartialShape([-1, -1, width]), ov.PartialShape([-1, -1])],
         )
     ov.save_model(graph, path, compress_to_fp16=False)
 
@@ -228,32 +265,40 @@ class CompiledE5:
         from tokenizers import Tokenizer
 
         self.pad = conversion.pad
+        self.words = np.load(folder.parent / conversion.words, mmap_mode="r")
         self.tokenizer_json = (folder / "tokenizer.json").read_text("utf-8")
         self.make_tokenizer = Tokenizer.from_str
         self.positions = conversion.positions
-        self._model = openvino().Core().compile_model(folder / "model.xml", "CPU", _options(kind))
+        with _signal_stack_kept():
+            graph = folder / "model.xml"
+            self._model = openvino().Core().compile_model(graph, "CPU", _options(kind))
         self._idle: list[Any] = []  # append and pop need no lock
         self.dimensions = self._model.output(0).partial_shape[1].get_length()
 
-    def tokenizer(self, max_length: int) -> Callable[[Sequence[str]], list[list[int]]]:
-        """Texts to token ids, cut at `max_length` or the model's own length."""
+    def tokenizer(self, max_length: int) -> Any:
+        """It cuts at `max_length` tokens or the model's own length."""
         fast = self.make_tokenizer(self.tokenizer_json)
         fast.no_padding()
         fast.enable_truncation(min(max_length, self.positions))
-        return lambda texts: [found.ids for found in fast.encode_batch_fast(list(texts))]
+        return fast
 
     def encode(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """Unit vectors, float32 of shape (texts, dimensions), of texts given as token ids."""
         vectors = np.empty((len(ids), self.dimensions), np.float32)
         for places in batches([len(one) for one in ids]):
-            vectors[places] = self._run([ids[place] for place in places])
+            vectors[places], _ = self._run([ids[place] for place in places])
+        return vectors
+
+    def token_vectors(self, ids: Sequence[int]) -> np.ndarray:
+        """Those of which the text's own is the mean, float32 of shape (tokens, dimensions)."""
+        _, (vectors,) = self._run([ids])
         return vectors
 
     def encoder(self) -> Encode:
-        tokenize = self.tokenizer(self.positions)
-        return lambda texts: self.encode(tokenize(texts))
+        tokenizer = self.tokenizer(self.positions)
+        return lambda texts: self.encode(token_ids(tokenizer, texts))
 
-    def _run(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
+    def _run(self, ids: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
         shape = len(ids), max(map(len, ids))
         tokens, mask = np.full(shape, self.pad, np.int64), np.zeros(shape, np.int64)
         for row, one in enumerate(ids):
@@ -263,10 +308,15 @@ class CompiledE5:
             request = self._idle.pop()
         except IndexError:
             request = self._model.create_infer_request()
-        found = request.infer({"input_ids": tokens, "attention_mask": mask}, share_inputs=True)
-        vectors = found[0].copy()  # the next run writes where this one's lie
+        found = request.infer({"words": self.words[tokens], "mask": mask}, share_inputs=True)
+        # Copied, as the next run writes where these lie.
+        vectors, of_tokens = found[0].copy(), found[1].copy()
         self._idle.append(request)
-        return vectors
+        return vectors, of_tokens
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    return [found.ids for found in tokenizer.encode_batch_fast(list(texts))]
 
 
 _loaded: "weakref.WeakValueDictionary[tuple[Path, Kind], CompiledE5]"
@@ -308,6 +358,31 @@ def _options(kind: Kind) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _signal_stack_kept() -> Iterator[None]:
+    """As it compiles, OpenVINO gives the thread a stack for signals, and frees it with the model
+    while the system still uses it: the next signal, a job's stop, would crash the process."""
+    if sys.platform != "linux":
+        yield
+        return
+    stack, libc = SignalStack(), ctypes.CDLL(None)
+    libc.sigaltstack(None, ctypes.byref(stack))
+    try:
+        yield
+    finally:
+        libc.sigaltstack(ctypes.byref(stack), None)
+
+
+class SignalStack(ctypes.Structure):
+    """Linux's `stack_t`."""
+
+    _fields_ = (
+        ("pointer", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_size_t),
+    )
+
+
 @cache
 def openvino() -> Any:
     """The library, whose import would tell its maker of it but for the missing module."""
@@ -341,8 +416,14 @@ def machine() -> str:
 
 
 def _prune(folder: Path) -> None:
-    """Keep the conversions used last."""
+    """Keep the conversions used last, and the word embeddings that they read."""
     kept = [path for path in folder.iterdir() if (path / "about.json").is_file()]
     kept = [path for path in kept if not path.name.startswith(".")]
-    for old in sorted(kept, key=lambda path: -path.stat().st_mtime)[KEPT_CONVERSIONS:]:
+    kept.sort(key=lambda path: -path.stat().st_mtime)
+    for old in kept[KEPT_CONVERSIONS:]:
         shutil.rmtree(old, ignore_errors=True)
+    read = {Conversion(**read_json(path / "about.json")).words for path in kept[:KEPT_CONVERSIONS]}
+    for words in folder.glob("words-*.npy"):
+        young = time.time() - words.stat().st_mtime < WORDS_SECONDS
+        if words.name not in read and not young:
+            words.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import csv
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -117,8 +117,9 @@ class E5Encoder:
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         if self.backend == "torch":
             return self._encode_by_torch(texts, role)
-        model, tokenize = self._compiled
-        return model.encode(tokenize([self.prompts[role] + text for text in texts]))
+        model, tokenizer = self._compiled
+        prompted = [self.prompts[role] + text for text in texts]
+        return model.encode(compiled.token_ids(tokenizer, prompted))
 
     @cached_property
     def _plan(self) -> Plan:
@@ -130,7 +131,7 @@ class E5Encoder:
         return Plan(kind, reason, conversion, folder)
 
     @cached_property
-    def _compiled(self) -> tuple[compiled.CompiledE5, Callable[[Sequence[str]], list[list[int]]]]:
+    def _compiled(self) -> tuple[compiled.CompiledE5, Any]:
         plan = self.plan
         model = compiled.compiled(plan.folder, plan.kind, plan.conversion)
         return model, model.tokenizer(self.max_length)
@@ -150,6 +151,16 @@ class E5Encoder:
 
     def token_vectors(self, text: str, role: Role) -> Tokens:
         """The vectors of which `encode` makes the text's own, before any pooling."""
+        if self.backend == "torch":
+            vectors, offsets = self._token_vectors_by_torch(text, role)
+        else:
+            model, tokenizer = self._compiled
+            found = tokenizer.encode(self.prompts[role] + text)
+            vectors, offsets = model.token_vectors(found.ids), np.array(found.offsets)
+        places = (offsets - len(self.prompts[role])).clip(min=0)
+        return Tokens(vectors, [(start, end) for start, end in places.tolist()])
+
+    def _token_vectors_by_torch(self, text: str, role: Role) -> tuple[np.ndarray, np.ndarray]:
         with self._lock:
             encode = self.model.encode_query if role == "query" else self.model.encode_document
             places = {"text": {"return_offsets_mapping": True}}
@@ -157,11 +168,8 @@ class E5Encoder:
                 [text], prompt=self.prompts[role], output_value=None, processing_kwargs=places,
                 show_progress_bar=False,
             )  # fmt: skip
-        ends = found["offset_mapping"].cpu().numpy() - len(self.prompts[role])
-        return Tokens(
-            found["token_embeddings"].float().cpu().numpy(),
-            [(start, end) for start, end in ends.clip(min=0).tolist()],
-        )
+        vectors = found["token_embeddings"].float().cpu().numpy()
+        return vectors, found["offset_mapping"].cpu().numpy()
 
     def averages_tokens(self) -> bool:
         """Whether a text's vector is the mean of its tokens' vectors, prompt and all."""

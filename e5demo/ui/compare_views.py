@@ -41,7 +41,8 @@ def settings(language: str, experiment: Experiment) -> str:
     measured = experiment.measured
     if not measured.weights:
         return "—"
-    return f"{say(language, f'short_{measured.weights}')} · {measured.max_length}"
+    told = [say(language, f"short_{measured.weights}"), str(measured.max_length)]
+    return " · ".join([*told, *(["bf16"] if measured.computed == "bf16" else [])])
 
 
 def ground_name(language: str, experiment: Experiment) -> str:

@@ -7,6 +7,7 @@ import gradio as gr
 
 from e5demo.backend import Backend
 from e5demo.backends import Backends
+from e5demo.config import EvaluationSettings
 from e5demo.errors import restored
 from e5demo.jobs import Job
 from e5demo.ui import html
@@ -94,10 +95,14 @@ def _model(language: str, backends: Backends) -> list[str]:
         return [escape(say(language, "model_starting"))]
     state = "model_ready" if backends.model_ready else "model_starting"
     weights = say(language, f"weights_{backends.model.weights}")
-    return [
+    told = [
         f"<b>{escape(backends.model.name)}</b>",
         escape(f"{weights} · {say(language, state)}"),
     ]
+    if backends.model_ready:
+        encoder = backends.engine.encoder(EvaluationSettings().max_length)
+        told.append(escape(say(language, f"backend_{encoder.backend}")))
+    return told
 
 
 def _jobs(language: str, jobs: list[Job]) -> list[str]:

@@ -1,3 +1,4 @@
+import ctypes
 import json
 import os
 import shutil
@@ -47,11 +48,48 @@ def test_vectors_are_torch_s(openvino, tiny_model, monkeypatch, role, max_length
 @pytest.mark.parametrize("max_length", [24, 8])
 def test_tokens_are_those_of_sentence_transformers(openvino, tiny_model, max_length):
     encoder = E5Encoder(tiny_model, max_length)
-    _, tokenize = encoder._compiled
+    _, tokenizer = encoder._compiled
     prompted = [f"passage: {text}" for text in TEXTS]
     theirs = [encoder.model.tokenize([text])["input_ids"][0].tolist() for text in prompted]
-    assert tokenize(prompted) == theirs
+    assert compiled.token_ids(tokenizer, prompted) == theirs
     assert max(map(len, theirs)) == max_length
+
+
+def test_token_vectors_and_places_are_torch_s(openvino, tiny_model, monkeypatch):
+    encoder = E5Encoder(tiny_model, 16)
+    assert encoder.backend == "openvino"
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")
+    torch = E5Encoder(tiny_model, 16)
+    for text in TEXTS:
+        ours, theirs = (one.token_vectors(text, "document") for one in (encoder, torch))
+        np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-5)
+        assert ours.offsets == theirs.offsets
+
+
+def test_an_adapter_shares_its_base_s_word_embeddings(openvino, tiny_model, caches, tmp_path):
+    from peft import LoraConfig, TaskType
+
+    model = models.load(tiny_model)
+    layers = LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=2, target_modules=["value"])
+    model.add_adapter(layers)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    tuned = E5Encoder(replace(tiny_model, weights="tuned", adapter=tmp_path / "adapter"))
+    base = E5Encoder(tiny_model)
+    assert tuned.plan.folder != base.plan.folder
+    assert tuned.plan.conversion.words == base.plan.conversion.words
+    assert (base.plan.folder.parent / base.plan.conversion.words).is_file()
+    assert not any("words" in path.name for path in base.plan.folder.iterdir())
+
+
+def test_a_tuned_model_is_as_fast_as_its_base_was(openvino, tiny_model, tmp_path, monkeypatch):
+    base = E5Encoder(tiny_model).plan.conversion
+    monkeypatch.setattr(compiled, "speeds", lambda *_: {"torch": 1e9})
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_model.folder, folder)
+    (folder / "more.txt").write_text("another fingerprint")
+    other = E5Encoder(replace(tiny_model, folder=folder)).plan
+    assert other.folder != E5Encoder(tiny_model).plan.folder
+    assert other.conversion.speeds == base.speeds
 
 
 def test_no_text_gives_no_row(openvino, tiny_model):
@@ -112,6 +150,20 @@ def test_what_is_no_mean_of_tokens_stays_with_torch_and_says_why(openvino, tiny_
     assert encoder.encode(["la neige"], "query").shape == (1, 32)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's signal stacks")
+def test_the_stack_for_signals_is_what_it_was(openvino, tiny_model):
+    """OpenVINO would leave its own, and free it with the model: the next signal is a crash then."""
+
+    def stack():
+        found = compiled.SignalStack()
+        ctypes.CDLL(None).sigaltstack(None, ctypes.byref(found))
+        return found.pointer, found.flags, found.size
+
+    before, encoder = stack(), E5Encoder(tiny_model)
+    encoder.encode(TEXTS, "query")
+    assert stack() == before
+
+
 def test_an_unknown_backend_is_refused_with_the_known_ones(tiny_model, monkeypatch):
     monkeypatch.setenv("E5DEMO_BACKEND", "cuda")
     with pytest.raises(BadSetting, match="'cuda': use torch, openvino, openvino-bf16"):
@@ -120,7 +172,7 @@ def test_an_unknown_backend_is_refused_with_the_known_ones(tiny_model, monkeypat
 
 def converted(torch, openvino, bf16, cosines=FINE):
     speeds = {"torch": torch, "openvino": openvino, "openvino-bf16": bf16}
-    return Conversion(1, 24, None, speeds, cosines)
+    return Conversion("words.npy", 1, 24, None, speeds, cosines)
 
 
 @pytest.mark.parametrize(
@@ -156,11 +208,17 @@ def test_batches_hold_each_text_once_within_the_budget():
 def test_the_conversions_used_last_are_kept(tmp_path):
     for age in range(compiled.KEPT_CONVERSIONS + 2):
         (tmp_path / str(age)).mkdir()
-        (tmp_path / str(age) / "about.json").write_text("{}")
+        about = json.dumps({"words": f"words-{age}.npy"})
+        (tmp_path / str(age) / "about.json").write_text(about)
+        (tmp_path / f"words-{age}.npy").touch()
+        os.utime(tmp_path / f"words-{age}.npy", (1000, 1000))
         os.utime(tmp_path / str(age), (1000 - age, 1000 - age))
+    (tmp_path / "words-new.npy").touch()  # of a conversion that is not ready yet
     compiled._prune(tmp_path)
-    kept = sorted(int(path.name) for path in tmp_path.iterdir())
-    assert kept == list(range(compiled.KEPT_CONVERSIONS))
+    (tmp_path / "words-new.npy").unlink()
+    kept = {path.name for path in tmp_path.iterdir()}
+    numbers = range(compiled.KEPT_CONVERSIONS)
+    assert kept == {name for n in numbers for name in (str(n), f"words-{n}.npy")}
 
 
 def test_backends_are_compared_on_queries_and_passages():
