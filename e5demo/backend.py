@@ -19,6 +19,7 @@ from cachetools import LRUCache, cachedmethod
 from e5demo.analysis import Ground
 from e5demo.answers import Answer, Column, Reasons, ask, hits_table, reasons, side_by_side
 from e5demo.config import (
+    MAX_LENGTH,
     CorpusKind,
     EvaluationSettings,
     Prompting,
@@ -136,7 +137,7 @@ class Choices:
 
     dataset: str
     split: SplitSettings
-    max_length: int = 512
+    max_length: int = MAX_LENGTH
     columns: tuple[str, ...] = ("bm25", "baseline")  # of the search
 
 
@@ -374,7 +375,7 @@ class Backend:
         retriever: str,
         *,
         k: int = 10,
-        max_length: int = 512,
+        max_length: int = MAX_LENGTH,
         depth: int = 0,
         scope: Scope | None = None,
         progress: Progress = silent,
@@ -454,7 +455,7 @@ class Backend:
         retriever: str,
         passage_id: str,
         *,
-        max_length: int = 512,
+        max_length: int = MAX_LENGTH,
         scope: Scope | None = None,
     ) -> Reasons:
         """Why the passage stands where it does; fusion has the reasons of both its members.
@@ -475,7 +476,7 @@ class Backend:
         retriever: str,
         *,
         k: int = 10,
-        max_length: int = 512,
+        max_length: int = MAX_LENGTH,
         scope: Scope | None = None,
     ) -> pd.DataFrame:
         """The first k of each query in one table: see `answers.hits_table`."""

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import yaml
 
 from e5demo import workspace
-from e5demo.config import EvaluationSettings, SplitSettings, load_yaml
+from e5demo.config import MAX_LENGTH, EvaluationSettings, SplitSettings, load_yaml
 from e5demo.errors import (
     AlreadyTrained,
     BadSetting,
@@ -470,7 +470,7 @@ def _parser() -> Parser:
     optional.add_argument("csv", metavar="CSV", nargs="?", help=f"{csv_help}; none to resume")
     texts = Parser(add_help=False)
     texts.add_argument("--corpus", choices=["test", "all"], default="test")
-    texts.add_argument("--max-length", type=int, default=512, help="tokens, at most 512")
+    texts.add_argument("--max-length", type=int, default=MAX_LENGTH, help="tokens, at most 512")
 
     def command(name: str, run: Any, help: str, *parents: Any) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help, parents=[*parents, common])

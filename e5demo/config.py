@@ -12,6 +12,10 @@ BASE_MODEL = "intfloat/multilingual-e5-small"
 PROMPTS = {"query": "query: ", "document": "passage: "}
 CorpusKind = Literal["test", "all"]
 Prompting = Literal["own", "none", "swapped"]  # E5's prompts, or an ablation of them
+# Tokens read of a text unless told otherwise. On 2,000 French news pairs ndcg@10 is 0.955 at 192
+# and 256 tokens, 0.952 at 512 and 0.943 at 128; 192 takes 0.57 times 512's work (bench_encode).
+MAX_LENGTH = 192
+LENGTHS = (64, 128, MAX_LENGTH, 256, 512)  # to choose from
 Precision = Literal["float32", "int8"]  # of the vectors searched
 
 
@@ -79,7 +83,7 @@ class EvaluationSettings(Settings):
 
     corpus: CorpusKind = "test"
     cutoffs: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field((1, 5, 10), min_length=1)
-    max_length: int = Field(512, ge=8, le=512)
+    max_length: int = Field(MAX_LENGTH, ge=8, le=512)
     limit_queries: int | None = Field(None, ge=1)
     prompts: Prompting = "own"
     precision: Precision = "float32"

@@ -7,13 +7,12 @@ import gradio as gr
 from e5demo.answers import as_json
 from e5demo.backend import Backend, columns_of
 from e5demo.backends import Backends
-from e5demo.config import EvaluationSettings
+from e5demo.config import LENGTHS, MAX_LENGTH, EvaluationSettings
 from e5demo.data.browsing import Scope
 from e5demo.errors import BadSetting, E5DemoError
 from e5demo.workspace import is_public
 
 MOST_HITS = 100
-LENGTHS = (64, 128, 256, 512)
 
 
 def create_api(backends: Backends) -> None:
@@ -23,7 +22,7 @@ def create_api(backends: Backends) -> None:
         k: int = 10,
         corpus: str = "all",
         dataset: str = "",
-        max_length: int = 512,
+        max_length: int = MAX_LENGTH,
         agencies: list[str] = [],  # noqa: B006
         since: str = "",
         until: str = "",

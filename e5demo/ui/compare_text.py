@@ -40,6 +40,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "ablate_swapped": ("Préfixes échangés", "Prompts swapped"),
     "ablate_64": ("64 tokens", "64 tokens"),
     "ablate_128": ("128 tokens", "128 tokens"),
+    "ablate_192": ("192 tokens", "192 tokens"),
     "ablate_256": ("256 tokens", "256 tokens"),
     "ablate_512": ("512 tokens", "512 tokens"),
     "ablate_int8": ("Vecteurs int8", "int8 vectors"),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from e5demo.analysis import CheckUp, Ground, check_ups, copies_of, slices_of, twins_of
 from e5demo.backend import Backend
-from e5demo.config import prompting_of
+from e5demo.config import LENGTHS, prompting_of
 from e5demo.errors import NothingToAblate, OneExperiment
 from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.slices import Slice
@@ -26,10 +26,7 @@ from e5demo.workspace import fresh_download
 ABLATIONS: dict[str, dict[str, str]] = {
     "none": {"prompts": "none"},
     "swapped": {"prompts": "swapped"},
-    "64": {"max-length": "64"},
-    "128": {"max-length": "128"},
-    "256": {"max-length": "256"},
-    "512": {"max-length": "512"},
+    **{str(length): {"max-length": str(length)} for length in LENGTHS},
     "int8": {"precision": "int8"},
     "all": {"corpus": "all"},
 }

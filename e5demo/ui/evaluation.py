@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from e5demo.config import EvaluationSettings
+from e5demo.config import LENGTHS, MAX_LENGTH, EvaluationSettings
 from e5demo.errors import NoRetriever
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.ui import html
@@ -23,7 +23,7 @@ def create_evaluation(frame: Frame) -> None:
         with gr.Row():
             kind = gr.Radio(label=t("corpus"), choices=[], value="test", scale=3)
             length = gr.Dropdown(
-                label=t("max_length"), choices=[64, 128, 256, 512], value=512, min_width=110
+                label=t("max_length"), choices=[*LENGTHS], value=MAX_LENGTH, min_width=110
             )
             limit = gr.Textbox(
                 label=t("limit"), placeholder=t("all_queries"), max_lines=1, min_width=90

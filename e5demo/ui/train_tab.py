@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from e5demo.backend import Backend
-from e5demo.config import EvaluationSettings
+from e5demo.config import LENGTHS, MAX_LENGTH, EvaluationSettings
 from e5demo.errors import E5DemoError, TooFewPairs
 from e5demo.training.estimate import Estimate
 from e5demo.training.recipe import PRESETS, Method, TrainingSettings, make_recipe
@@ -36,7 +36,7 @@ def create_train_tab(frame: Frame) -> None:
         gr.Markdown(t("group_evaluation"), elem_classes="group")
         with gr.Row(elem_classes="settings-grid"):
             kind = gr.Radio(label=t("corpus"), choices=["test", "all"], value="test")
-            length = gr.Dropdown(label=t("max_length"), choices=[64, 128, 256, 512], value=512)
+            length = gr.Dropdown(label=t("max_length"), choices=[*LENGTHS], value=MAX_LENGTH)
         votes = gr.Checkbox(label=t("add_votes"), info=t("help_add_votes"))
     with gr.Accordion(t("command"), open=False):
         command = gr.HTML()
