@@ -23,6 +23,7 @@ COSTLY = (
     "mini_batch",
     "max_length",
     "freeze_embeddings",
+    "dropout",
     "hard_negatives",
     "lora_rank",
     "lora_targets",

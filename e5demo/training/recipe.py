@@ -39,6 +39,7 @@ class TrainingSettings(Settings):
     max_length: int = Field(512, ge=8, le=512)
     no_duplicates: bool = False
     freeze_embeddings: bool = False
+    dropout: float = Field(0.1, ge=0, lt=1)
     hard_negatives: int = Field(0, ge=0, le=8)
     negatives_from: Literal["bm25", "baseline"] = "bm25"
     negative_margin: float = Field(0.05, ge=0, lt=1)
@@ -68,6 +69,7 @@ QUICK = {
     "scale": 100.0,
     "max_length": 128,
     "freeze_embeddings": True,
+    "dropout": 0.0,
     "no_duplicates": True,
     "max_minutes": 10.0,
 }

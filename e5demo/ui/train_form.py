@@ -17,6 +17,7 @@ GROUPS = {
         "max_grad_norm",
         "warmup_share",
         "freeze_embeddings",
+        "dropout",
     ),
     "negatives": ("hard_negatives", "negatives_from", "negative_margin"),
     "validation": ("validations", "validation_queries", "patience"),

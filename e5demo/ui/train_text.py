@@ -102,6 +102,11 @@ STATIC: dict[str, tuple[str, str]] = {
         "96 des 118 millions de poids restent tels quels : plus rapide, moins de mémoire.",
         "96 of the 118 million weights stay as they are: faster, less memory.",
     ),
+    "set_dropout": ("Part éteinte (dropout)", "Dropout"),
+    "help_dropout": (
+        "0,1 dans la recette ; à 0 un pas prend un tiers de temps en moins.",
+        "0.1 in the recipe; at 0 a step takes a third less time.",
+    ),
     "set_hard_negatives": ("Négatifs difficiles par paire", "Hard negatives a pair"),
     "help_hard_negatives": (
         "Des articles proches mais faux, cherchés dans le seul split d’entraînement ; 0 : aucun.",

@@ -10,6 +10,7 @@ def test_the_notebook_preset_is_the_recipe():
     assert (recipe.learning_rate, recipe.weight_decay) == (2e-5, 0.01)
     assert (recipe.max_grad_norm, recipe.warmup_share, recipe.scale) == (1, 0.1, 20)
     assert (recipe.freeze_embeddings, recipe.no_duplicates) == (False, False)
+    assert recipe.dropout == 0.1  # E5's own
     assert (recipe.max_minutes, recipe.max_pairs) == (None, None)
     assert (recipe.hard_negatives, recipe.validations, recipe.patience) == (0, 0, None)
     assert recipe.cached  # the one deviation: the same gradients in less memory

@@ -74,6 +74,23 @@ def test_full_changes_all_but_frozen_embeddings(tiny_model, tmp_path):
     assert EMBEDDINGS in changed(weights(tiny_model.folder), weights(tmp_path / "free" / "model"))
 
 
+@pytest.mark.parametrize(("dropout", "repeats"), [(0.0, True), (0.5, False)])
+def test_without_dropout_a_model_in_training_gives_the_same_each_time(tiny_model, dropout, repeats):
+    model = worker.prepare_model(tiny_model, make_recipe("full", "quick", dropout=dropout)).train()
+    first, second = (worker.make_loss(model, make_recipe("full", "quick"))(
+        [model.preprocess(PAIRS[name].tolist()) for name in ("query", "passage")], None
+    ).item() for _ in range(2))  # fmt: skip
+    assert (first == second) == repeats
+
+
+def test_lora_keeps_a_dropout_of_its_own(tiny_model):
+    recipe = make_recipe("lora", "quick", dropout=0.0, lora_dropout=0.25)
+    model = worker.prepare_model(tiny_model, recipe)
+    shares = {name: m.p for name, m in model.named_modules() if type(m).__name__ == "Dropout"}
+    assert {p for name, p in shares.items() if "lora" in name} == {0.25}
+    assert {p for name, p in shares.items() if "lora" not in name} == {0.0}
+
+
 def test_steps_history_and_progress_by_hand(tiny_model, tmp_path):
     seen = []
     recipe = make_recipe("full", "notebook", batch_size=4, max_length=16, epochs=5, mini_batch=2)
