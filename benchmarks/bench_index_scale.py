@@ -10,27 +10,24 @@ index is built and asked in a process of its own. Linux and macOS only, as `reso
 
 import argparse
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured import ROOT, machine, table, tell
 
 # Nothing heavier is imported here: on Linux a child's peak memory starts at its parent's.
-
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 COSINE = 0.95
 BATCH = 20_000
 K = 10
 COLUMNS = {
+    "index": ("index", None),
     "build_seconds": ("build, s", 0),
     "index_mb": ("index, MB", 0),
     "disk_mb": ("beside it on disk, MB", 0),
@@ -169,20 +166,16 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             hits, exact = (np.load(folder / f"hits-{k}.npy") for k in (kind, "flat"))
             shared = [np.isin(*two).mean() for two in zip(exact, hits, strict=True)]
             rows.append(row | {"recall": float(np.mean(shared))})
-    machine = {"system": platform.platform(terse=True), "cores": os.cpu_count()}
-    versions = {name: version(name) for name in ("faiss-cpu", "numpy")}
-    return {"machine": machine | versions, "data": told, "indexes": rows}
+    return {"machine": machine("faiss-cpu", "numpy"), "data": told, "indexes": rows}
 
 
-def table(report: dict[str, Any]) -> str:
-    lines = [", ".join(f"{k} {v}" for k, v in report[part].items()) for part in ("machine", "data")]
-    lines += ["", f"| index | {' | '.join(label for label, _ in COLUMNS.values())} |"]
-    lines += ["|---" + "|---:" * len(COLUMNS) + "|"]
+def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """With how many cells are looked at."""
+    named = []
     for row in report["indexes"]:
         cells = f", {row['probes']} of {row['cells']} cells" if row["probes"] else ""
-        values = [f"{row[name]:,.{places}f}" for name, (_, places) in COLUMNS.items()]
-        lines.append(f"| {row['kind']}{cells} | {' | '.join(values)} |")
-    return "\n".join(lines)
+        named.append(row | {"index": f"{row['kind']}{cells}"})
+    return named
 
 
 def main() -> None:
@@ -207,9 +200,8 @@ def main() -> None:
         print(json.dumps(measure(options.folder, options.step)))
     else:
         report = run(options)
-        print(table(report))
-        if options.json:
-            options.json.write_text(json.dumps(report, indent=1) + "\n")
+        data = ", ".join(f"{name} {value:,}" for name, value in report["data"].items())
+        tell(report, f"{data}\n\n{table(COLUMNS, rows_of(report))}", options.json)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class Column:
     search_milliseconds: float
     hits: list[Hit]
     ranked: list[str]
+    recall_of_flat: float = 1.0  # below 1 where the search is not exact
 
     @property
     def milliseconds(self) -> float:
@@ -103,6 +104,7 @@ def ask(
         (found - encoded) * 1000,
         _hits(corpus, ranking, k),
         corpus.ids[ranking.positions[:depth]].tolist(),
+        retriever.recall_of_flat,
     )
 
 

@@ -19,6 +19,7 @@ class FusionRetriever:
     def __init__(self, members: Sequence[Retriever]) -> None:
         self.members = members
         self.corpus: Corpus = members[0].corpus
+        self.recall_of_flat = min(member.recall_of_flat for member in members)
 
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
         for member in self.members:

@@ -22,6 +22,8 @@ class BM25Retriever:
     """BM25 (Lucene's variant, k1 1.5, b 0.75: bm25s's defaults). Only passages that share a
     term with the query are hits."""
 
+    recall_of_flat = 1.0
+
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self.index = bm25s.BM25()

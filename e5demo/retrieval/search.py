@@ -26,6 +26,11 @@ class Retriever(Protocol):
 
     corpus: Corpus
 
+    @property
+    def recall_of_flat(self) -> float:
+        """The share of the exact first 10 that a search finds, as measured; 1 where exact."""
+        ...
+
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
         """Do ahead what `search` needs for these queries (encode them, say), and keep it on disk:
         they will be asked again."""

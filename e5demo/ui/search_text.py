@@ -74,6 +74,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "encodage {encode} ms, recherche {search} ms",
         "encoding {encode} ms, search {search} ms",
     ),
+    "approximate": (
+        "approchée : {recall} % des 10 premiers exacts",
+        "approximate: {recall}% of the exact first 10",
+    ),
     "took_search": ("recherche {search} ms", "search {search} ms"),
     "reference": ("colonne de référence", "the column compared with"),
     "agreement": ("recouvrement {overlap} · RBO {rbo}", "overlap {overlap} · RBO {rbo}"),

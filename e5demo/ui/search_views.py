@@ -86,13 +86,17 @@ def moves_chart(language: str, view: View) -> str:
 
 
 def took(language: str, column: Column) -> str:
-    """The times that an answer took."""
+    """The times that an answer took, and how exact it is where it is not."""
     told = {
         "encode": decimal(language, column.encode_milliseconds, 1),
         "search": decimal(language, column.search_milliseconds, 1),
     }
     key = "took_both" if column.encode_milliseconds >= 0.05 else "took_search"
-    return say(language, key, **told)
+    sentence = say(language, key, **told)
+    if column.recall_of_flat == 1:
+        return sentence
+    recall = decimal(language, 100 * column.recall_of_flat, 1)
+    return f"{sentence} · {say(language, 'approximate', recall=recall)}"
 
 
 def marked(text: str, spans: Sequence[Span]) -> str:

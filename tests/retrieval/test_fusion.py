@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import FakeEncoder, corpus_of
@@ -55,3 +57,12 @@ def test_top_keeps_the_best_and_breaks_ties_by_position():
     assert top(scores, 3).scores.tolist() == [0.9, 0.9, 0.5]
     assert top(scores, 9).positions.tolist() == [1, 3, 0, 2, 4]
     assert top(scores, 3, np.array([9, 8, 7, 6, 5])).positions.tolist() == [6, 8, 7]
+
+
+def test_a_fusion_is_as_exact_as_its_least_exact_member(tmp_path):
+    cache = EmbeddingCache(tmp_path / "cache")
+    corpus = corpus_of(["la neige", "le vin"])
+    dense = DenseRetriever(corpus, FakeEncoder(), cache)
+    assert FusionRetriever([BM25Retriever(corpus), dense]).recall_of_flat == 1
+    dense.index = replace(dense.index, recall_of_flat=0.995)
+    assert FusionRetriever([BM25Retriever(corpus), dense]).recall_of_flat == 0.995

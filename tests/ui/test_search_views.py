@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from e5demo.answers import Column, Hit
@@ -32,6 +34,13 @@ def page(*columns, language="fr", **options):
 def moved(seen):
     """What stands beside each hit, column by column."""
     return [attributes["class"] for attributes in seen.all("i")]
+
+
+def test_a_search_that_is_not_exact_says_so():
+    exact = column("baseline", "a")
+    assert search_views.took("fr", exact) == "encodage 1,2 ms, recherche 0,5 ms"
+    near = replace(exact, recall_of_flat=0.9951)
+    assert search_views.took("fr", near).endswith("· approchée : 99,5 % des 10 premiers exacts")
 
 
 @pytest.mark.parametrize("field", ["title", "passage", "agency", "date"])
