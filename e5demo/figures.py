@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from textwrap import wrap
 from typing import Any
 
@@ -191,10 +192,10 @@ def rank_scatter(
         go.Scatter(
             x=np.asarray(left) * shake[0],
             y=np.asarray(right) * shake[1],
-            customdata=list(zip(queries, left, right, strict=True)),
+            customdata=list(zip(queries, left, right, map(plain, queries), strict=True)),
             mode="markers",
             marker={"size": 7, "color": COLOURS["baseline"], "opacity": 0.45},
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]} → %{customdata[2]}<extra></extra>",
+            hovertemplate="%{customdata[3]}<br>%{customdata[1]} → %{customdata[2]}<extra></extra>",
         )
     )
     most = max([*left, *right, 10])
@@ -325,14 +326,19 @@ def _dots(places: np.ndarray, told: np.ndarray, name: str, marker: dict[str, Any
     return go.Scatter(
         x=places[:, 0],
         y=places[:, 1],
-        customdata=[[text] for text in told],
+        customdata=[[text, plain(text)] for text in told],
         mode="markers",
         marker=marker,
-        name=name,
+        name=plain(name),
         legendgroup=name,
         showlegend=True,
-        hovertemplate="%{customdata[0]}<extra>%{fullData.name}</extra>",
+        hovertemplate="%{customdata[1]}<extra>%{fullData.name}</extra>",
     )
+
+
+def plain(text: str) -> str:
+    """Text of the data or of a person, of which plotly would take some tags for its own."""
+    return escape(text, quote=False)
 
 
 def moving_average(values: Sequence[float]) -> list[float]:

@@ -189,7 +189,7 @@ def test_a_map_has_a_panel_per_model_with_its_traces_in_one_order(stacked, cells
     assert [*line.x[:2], *line.y[:2]] == [9, 2, 9, 3]  # from the query to its passage
     assert [list(trace.x) for trace in (first, others, asked)] == [[0], [2, 4], [9]]
     assert list(panels[1][2].x) == [3, 5]
-    assert [told for (told,) in others.customdata] == ["Deux", "Trois"]
+    assert [told for told, _ in others.customdata] == ["Deux", "Trois"]
     assert [one.text for one in figure.layout.annotations] == ["Base", "Affiné"]
 
 
@@ -199,3 +199,15 @@ def test_the_panels_of_a_map_move_together_and_one_model_has_one():
     assert figure.layout.yaxis2.matches == "y"
     alone = map_panels(a_map(["full-1"]), GROUPED, MODELS, ("Carte", "titre"))
     assert len(alone.data) == 4
+
+
+def test_titles_and_groups_are_no_markup():
+    found = a_map()
+    found.sample.passages["title"] = "<a href='https://example.org'>lien</a> & co"
+    shown = {"<b>gras</b>": GROUPED["premier"], "autres": GROUPED["autres"]}
+    trace = map_panels(found, shown, MODELS, ("Carte", "titre")).data[1]
+    assert trace.name == "&lt;b&gt;gras&lt;/b&gt;"
+    told, hovered = trace.customdata[0]
+    assert told == "<a href='https://example.org'>lien</a> & co"  # what a click searches for
+    assert hovered == "&lt;a href='https://example.org'&gt;lien&lt;/a&gt; &amp; co"
+    assert "customdata[1]" in trace.hovertemplate

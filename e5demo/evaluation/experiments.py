@@ -66,6 +66,13 @@ class Measured:
         return [*ways, *(["int8"] if self.precision == "int8" else [])]
 
     @property
+    def reading(self) -> tuple[int, str] | None:
+        """How much of a text the model read and in which precision; None for BM25."""
+        if self.max_length is None:
+            return None
+        return self.max_length, self.computed or "float32"
+
+    @property
     def ablated(self) -> bool:
         """Was it measured in another way than one searches?"""
         return bool(self.ablations)

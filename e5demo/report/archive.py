@@ -175,8 +175,7 @@ def _training(tuned: Tuned | None) -> dict[str, Any] | None:
 
 
 def _figures(evidence: Evidence, language: str) -> dict[str, go.Figure]:
-    # Plotly reads a few tags in its texts: a name has none.
-    names = {one: escape(name, quote=False) for one, name in evidence.names.items()}
+    names = {one: figures.plain(name) for one, name in evidence.names.items()}
     signs = SEPARATORS[known(language)]
     intervals, differences = evidence.comparison.intervals, evidence.comparison.differences
     curves = {

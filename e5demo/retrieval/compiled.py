@@ -9,7 +9,6 @@ memory. From there on a text is encoded without torch.
 import ctypes
 import os
 import platform
-import shutil
 import sys
 import time
 import warnings
@@ -30,7 +29,14 @@ from filelock import FileLock
 from e5demo.errors import BadSetting
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
-from e5demo.workspace import model_cache, published_folder, read_json, write_json, write_npy
+from e5demo.workspace import (
+    model_cache,
+    published_folder,
+    read_json,
+    remove_folder,
+    write_json,
+    write_npy,
+)
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 Kind = Literal["torch", "openvino", "openvino-bf16"]
@@ -44,7 +50,7 @@ PRECISIONS: dict[Kind, str] = {
 # the same vector for a ranking, and so has torch's place in the cache of vectors.
 LEAST_COSINES: dict[Kind, float] = {"openvino": 0.99999, "openvino-bf16": 0.999}
 CLEARLY = 1.2  # a speed below this times another's may be noise, or worth no loss of precision
-LAYOUT = 2  # bump when what is written changes
+LAYOUT = 3  # bump when what is written changes
 KEPT_CONVERSIONS = 8  # 85 MB each, and 384 MB for each file of word embeddings
 WORDS_SECONDS = 3600  # in which who wrote word embeddings converts the rest
 BATCH_TOKENS = 1024  # measured: 512 to 1,024 are the fastest; at 4,096 a sixth is lost
@@ -116,42 +122,65 @@ def conversion_folder(source: ModelSource) -> Path:
 
 
 def _here() -> str:
+    """The machine, with its graphics card where it has one, and all else that shapes speeds."""
     libraries = [version(name) for name in ("openvino", "torch", "transformers")]
-    return "|".join([machine(), str(threads()), *libraries, str(LAYOUT)])
+    cuda = f"{Path('/dev/nvidiactl').exists()}{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
+    return "|".join([machine(), cuda, str(threads()), *libraries, str(LAYOUT)])
 
 
 def prepare(source: ModelSource, texts: Sequence[str]) -> tuple[Conversion, Path]:
     """Read the conversion, or make it first, which takes some ten seconds and loads torch.
 
-    Raises NotAModel.
+    Raises NotAModel; OSError, MemoryError or ImportError where it cannot be made now.
     """
     folder = conversion_folder(source)
     about = folder / "about.json"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):  # two at once would disturb each other's measurement
-        if not about.is_file():
-            model = models.load(source)
-            if model.device.type != "cpu":  # not kept: the device may be gone tomorrow
-                return Conversion(problem=f"the device is {model.device.type}"), folder
-            with published_folder(folder) as draft:
-                write_json(draft / about.name, asdict(_converted(model, draft, texts)))
-            _prune(folder.parent)
+    if not about.is_file():
+        if (device := _device()) != "cpu":  # not kept: the device may be gone tomorrow
+            return Conversion(problem=f"the device is {device}"), folder
+        # One at a time: two would disturb each other's measurement.
+        with FileLock(folder.parent / ".lock"):
+            if not about.is_file():
+                with published_folder(folder, replace=True) as draft:
+                    conversion = _converted(models.load(source), draft, texts)
+                    write_json(draft / about.name, asdict(conversion))
+                with suppress(OSError, ValueError, TypeError):  # a damaged one, or one in use
+                    _prune(folder.parent)
     with suppress(OSError):
         os.utime(folder)  # used just now
     return Conversion(**read_json(about)), folder
 
 
+def forget(folder: Path) -> None:
+    """A conversion that cannot be read: it is made again at the next need."""
+    remove_folder(folder)
+
+
+def _device() -> str:
+    """Where sentence-transformers would put a model: 'cpu', 'cuda', 'mps', ..."""
+    from sentence_transformers.util import get_device_name
+
+    return get_device_name()
+
+
 def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
-    problem = unfit(model)
-    if problem:
+    """What lasts is told as its `problem`; what may pass is raised, to be tried again."""
+    if problem := unfit(model):
         return Conversion(problem=problem)
+    try:
+        return _measured(model, draft, texts)
+    except (OSError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # whatever a foreign architecture or processor makes it stumble over
+        return Conversion(problem=f"not convertible: {type(error).__name__}: {error}"[:300])
+
+
+def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
     bert = model[0].auto_model
     (draft / "tokenizer.json").write_text(model.tokenizer.backend_tokenizer.to_str(), "utf-8")
-    try:
-        words = _write_words(bert, draft.parent)
-        _write_graph(bert, draft / "model.xml")
-    except Exception as error:  # whatever a foreign architecture makes the tracing stumble over
-        return Conversion(problem=f"not convertible: {type(error).__name__}: {error}"[:300])
+    words = _write_words(bert, draft.parent)
+    _write_graph(bert, draft / "model.xml")
     ready = Conversion(words, model.tokenizer.pad_token_id, model.max_seq_length)
     encoders: dict[str, Encode] = {
         kind: CompiledE5(draft, kind, ready).encoder()
@@ -219,8 +248,11 @@ def _write_words(bert: Any, folder: Path) -> str:
     """Name of the file with the word embeddings, float32 of shape (vocabulary, dimensions)."""
     table = bert.get_input_embeddings().weight.detach().float().numpy()
     name = f"words-{xxhash.xxh3_64_hexdigest(np.ascontiguousarray(table).data)}.npy"
-    if not (folder / name).is_file():
-        write_npy(folder / name, table)
+    with suppress(FileNotFoundError):
+        if np.load(folder / name, mmap_mode="r").shape == table.shape:
+            os.utime(folder / name)  # in use again: see WORDS_SECONDS
+            return name
+    write_npy(folder / name, table)
     return name
 
 
@@ -421,9 +453,10 @@ def _prune(folder: Path) -> None:
     kept = [path for path in kept if not path.name.startswith(".")]
     kept.sort(key=lambda path: -path.stat().st_mtime)
     for old in kept[KEPT_CONVERSIONS:]:
-        shutil.rmtree(old, ignore_errors=True)
+        remove_folder(old)
     read = {Conversion(**read_json(path / "about.json")).words for path in kept[:KEPT_CONVERSIONS]}
     for words in folder.glob("words-*.npy"):
         young = time.time() - words.stat().st_mtime < WORDS_SECONDS
         if words.name not in read and not young:
-            words.unlink(missing_ok=True)
+            with suppress(OSError):  # mapped by another process, which Windows does not forgive
+                words.unlink()

@@ -4,7 +4,6 @@ import csv
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -70,23 +69,44 @@ class E5Encoder:
         self.max_length = max_length
         self.prompts = prompts_of(prompting)
         self._lock = threading.Lock()  # torch's
-        self._planning = threading.Lock()
+        self._making = threading.RLock()  # of the three that follow, each made at its first need
+        self._plan: Plan | None = None
+        self._model: Any = None
+        self._compiled: tuple[compiled.CompiledE5, Any] | None = None
 
-    @cached_property
+    @property
     def model(self) -> Any:
-        """By sentence-transformers: for torch's vectors, and those of tokens."""
-        model = models.load(self.source)
-        model.max_seq_length = min(self.max_length, model.max_seq_length or self.max_length)
-        return model
+        """By sentence-transformers, for torch's vectors."""
+        with self._making:
+            if self._model is None:
+                model = models.load(self.source)
+                model.max_seq_length = min(self.max_length, model.max_seq_length or self.max_length)
+                self._model = model
+            return self._model
 
     @property
     def plan(self) -> Plan:
-        """Made once. The first for a model on this machine converts it: some ten seconds.
+        """The first for a model on this machine converts it: some ten seconds.
 
         Raises NotAModel, and BadSetting for an unknown E5DEMO_BACKEND.
         """
-        with self._planning:
+        with self._making:
+            if self._plan is None:
+                self._plan = self._planned()
             return self._plan
+
+    @property
+    def graph(self) -> tuple[compiled.CompiledE5, Any] | None:
+        """The compiled model and its tokenizer; None where torch encodes."""
+        with self._making:
+            if self._compiled is None and self.plan.kind != "torch":
+                try:
+                    self._compiled = self._opened()
+                except (OSError, RuntimeError, ValueError):  # damaged, or pruned since it was found
+                    compiled.forget(self.plan.folder)
+                    self._plan = None
+                    self._compiled = self._opened()
+            return self._compiled
 
     @property
     def backend(self) -> Kind:
@@ -100,39 +120,41 @@ class E5Encoder:
 
     def load(self) -> None:
         """Load the weights now rather than at the first text."""
-        if self.backend == "torch":
-            with self._lock:
-                _ = self.model
-        else:
-            _ = self._compiled
+        if self.graph is None:
+            _ = self.model
 
     @property
     def loaded(self) -> bool:
-        return bool({"model", "_compiled"} & self.__dict__.keys())
+        return self._model is not None or self._compiled is not None
 
     def key(self, role: Role) -> str:
-        parts = (self.source.fingerprint, self.prompts[role], str(self.max_length), self.precision)
+        parts = [self.source.fingerprint, self.prompts[role], str(self.max_length), self.precision]
+        if self.source.weights == "tuned":  # once they read no more than they were tuned on
+            parts.append("whole")
         return "|".join(parts)
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        if self.backend == "torch":
+        if (graph := self.graph) is None:
             return self._encode_by_torch(texts, role)
-        model, tokenizer = self._compiled
+        model, tokenizer = graph
         prompted = [self.prompts[role] + text for text in texts]
         return model.encode(compiled.token_ids(tokenizer, prompted))
 
-    @cached_property
-    def _plan(self) -> Plan:
+    def _planned(self) -> Plan:
         wanted = compiled.wanted_kind()
         conversion, folder = Conversion(), Path()
         if wanted != "torch":
-            conversion, folder = compiled.prepare(self.source, sample_texts())
+            try:
+                conversion, folder = compiled.prepare(self.source, sample_texts())
+            except (OSError, MemoryError, ImportError) as error:  # a full disk, no openvino, ...
+                conversion = Conversion(problem=f"{type(error).__name__}: {error}"[:300])
         kind, reason = compiled.chosen(conversion, wanted)
         return Plan(kind, reason, conversion, folder)
 
-    @cached_property
-    def _compiled(self) -> tuple[compiled.CompiledE5, Any]:
+    def _opened(self) -> tuple[compiled.CompiledE5, Any] | None:
         plan = self.plan
+        if plan.kind == "torch":
+            return None
         model = compiled.compiled(plan.folder, plan.kind, plan.conversion)
         return model, model.tokenizer(self.max_length)
 
@@ -151,10 +173,10 @@ class E5Encoder:
 
     def token_vectors(self, text: str, role: Role) -> Tokens:
         """The vectors of which `encode` makes the text's own, before any pooling."""
-        if self.backend == "torch":
+        if (graph := self.graph) is None:
             vectors, offsets = self._token_vectors_by_torch(text, role)
         else:
-            model, tokenizer = self._compiled
+            model, tokenizer = graph
             found = tokenizer.encode(self.prompts[role] + text)
             vectors, offsets = model.token_vectors(found.ids), np.array(found.offsets)
         places = (offsets - len(self.prompts[role])).clip(min=0)

@@ -115,12 +115,22 @@ def load(source: ModelSource) -> Any:
         )
         if source.adapter:
             model.load_adapter(str(source.adapter))
+        if source.weights == "tuned":
+            read_all(model)
         return model.eval()
     except (
         OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError
     ) as error:  # fmt: skip
         reason = str(error).strip().splitlines()[0]
         raise NotAModel(folder=source.folder, reason=reason) from error
+
+
+def read_all(model: Any) -> None:
+    """Let E5 read as many tokens as it has positions: one that was tuned on shorter texts is not
+    to cut others there."""
+    config = model[0].auto_model.config
+    if config.model_type == "bert":  # other kinds keep some positions for themselves
+        model.max_seq_length = config.max_position_embeddings
 
 
 def _quieten() -> None:

@@ -83,12 +83,17 @@ def merge_shards(folder: Path, at: int) -> None:
         return
     together = np.cumsum([size for size, _ in small])
     paths = [path for _, path in small[: int(np.searchsorted(together, FULL)) + 1]]
-    merged = [shard for path in paths if (shard := _read_shard(path)) is not None]
-    if merged:
-        texts, halves = _joined(merged)
-        write_shard(folder, texts, halves)
-    for shard in merged:
-        remove(shard.path)
+    found = [_read_shard(path) for path in paths]
+    merged = [shard for shard in found if shard is not None]
+    if not merged:
+        return
+    sources = [shard.path for shard in merged]
+    texts, halves = _joined(merged)
+    found.clear()
+    merged.clear()  # unmapped: Windows removes no file that is mapped
+    write_shard(folder, texts, halves)
+    for path in sources:
+        remove(path)
 
 
 def remove(path: Path) -> None:

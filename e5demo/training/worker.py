@@ -164,6 +164,7 @@ def save_weights(model: Any, settings: TrainingSettings, folder: Path) -> None:
         if settings.method == "lora":
             model[0].auto_model.save_pretrained(draft)
         else:
+            models.read_all(model)  # training cut texts, and its length would be saved
             model.save(str(draft), create_model_card=False)
 
 

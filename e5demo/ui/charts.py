@@ -1,5 +1,6 @@
 """The charts of a comparison, one at a time; each can be taken along as PNG or HTML."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,8 @@ BOUNDS = (1, 5, 10, 100)  # ranges of ranks: 1, up to 5, ...
 
 def draw(language: str, backend: Backend, kind: str, shown: Compared) -> Any:
     """The figure, or None where there is nothing to draw."""
+    names = {one: figures.plain(name) for one, name in shown.names.items()}
+    shown = replace(shown, names=names)
     signs = SEPARATORS[language]
     if kind == "forest":
         rows = [d for d in shown.comparison.differences if d.metric == shown.metric]

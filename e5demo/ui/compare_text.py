@@ -193,6 +193,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "{name} a été affiné sur un autre découpage ou d’autres données : il a pu voir ces titres.",
         "{name} was tuned on another split or other data: it may have seen these headlines.",
     ),
+    "caution_reading": (
+        "Les deux n’ont pas lu autant de tokens, ou pas calculé dans la même précision : une part "
+        "de l’écart peut en venir.",
+        "The two did not read as many tokens, or not compute in the same precision: part of the "
+        "difference may come from that.",
+    ),
     "caution_few": (
         "{queries} requêtes, c’est peu : seul un grand écart se verrait.",
         "{queries} queries are few: only a large difference would show.",

@@ -219,6 +219,9 @@ def cautions(
     told = []
     if both[0].queries < FEW_QUERIES:
         told.append(say(language, "caution_few", queries=count(language, both[0].queries)))
+    readings = {one.measured.reading for one in both} - {None}
+    if len(readings) > 1:
+        told.append(say(language, "caution_reading"))
     for one in both:
         tuned = trainings.get(one.measured.retriever.removeprefix("fusion:"))
         if tuned and not _trained_beside(tuned, one):

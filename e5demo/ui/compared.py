@@ -99,11 +99,16 @@ def in_question(language: str, backend: Backend, wanted: Sequence[str]) -> Compa
 
 
 def _default_pair(group: Sequence[Experiment]) -> tuple[str, str]:
-    """The baseline and the newest tuned model, each as one searches and the longest read; else the
-    first two, one twice where it is alone."""
-    best = sorted(group, key=lambda e: (e.measured.ablated, -(e.measured.max_length or 0)))
-    tuned = [one for one in best if one.measured.retriever.split("-")[0] in ("full", "lora")]
-    first = next((one for one in best if one.measured.retriever == "baseline"), best[0])
+    """The newest tuned model and the baseline that read alike, as one searches; else the first
+    two, the longest read, one twice where it is alone."""
+    tuned = [one for one in group if one.measured.retriever.split("-")[0] in ("full", "lora")]
     newest = sorted(tuned, key=lambda e: (e.measured.ablated, -e.created))
+
+    def order(one: Experiment) -> tuple[bool, bool, int]:
+        unlike = bool(newest) and one.measured.reading != newest[0].measured.reading
+        return one.measured.ablated, unlike, -(one.measured.max_length or 0)
+
+    best = sorted(group, key=order)
+    first = next((one for one in best if one.measured.retriever == "baseline"), best[0])
     others = [*newest, *best]
     return first.id, next((one.id for one in others if one.id != first.id), first.id)

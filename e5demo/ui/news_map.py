@@ -67,7 +67,8 @@ def draw(language: str, found: NewsMap, by: str, names: Mapping[str, str], *, st
     }
     title = say(language, "map_title", **told)
     words = (title, say(language, "map_queries"))
-    return figures.map_panels(found, groups(language, found, by), names, words, stacked)
+    called = {one: figures.plain(names[one]) for one in found.places}
+    return figures.map_panels(found, groups(language, found, by), called, words, stacked)
 
 
 def groups(language: str, found: NewsMap, by: str) -> figures.Groups:
@@ -80,7 +81,9 @@ def groups(language: str, found: NewsMap, by: str) -> figures.Groups:
         styles = figures.CHANGES
     else:
         of = pd.Series(found.clusters, passages.index) if by == "cluster" else passages["agency"]
-        most = of.value_counts().index[: len(figures.GROUPS) - 1]
+        own = [say(language, key) for key in ("map_rest", "map_queries")]
+        counts = of.replace("", None).value_counts().drop(own, errors="ignore")
+        most = counts.index[: len(figures.GROUPS) - 1]
         belongs = [*(of == name for name in most), ~of.isin(most)]
         names = [*map(str, most), say(language, "map_rest")]
         styles = [*figures.GROUPS[: len(most)], figures.REST]

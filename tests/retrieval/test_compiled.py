@@ -48,7 +48,7 @@ def test_vectors_are_torch_s(openvino, tiny_model, monkeypatch, role, max_length
 @pytest.mark.parametrize("max_length", [24, 8])
 def test_tokens_are_those_of_sentence_transformers(openvino, tiny_model, max_length):
     encoder = E5Encoder(tiny_model, max_length)
-    _, tokenizer = encoder._compiled
+    _, tokenizer = encoder.graph
     prompted = [f"passage: {text}" for text in TEXTS]
     theirs = [encoder.model.tokenize([text])["input_ids"][0].tolist() for text in prompted]
     assert compiled.token_ids(tokenizer, prompted) == theirs
@@ -129,13 +129,13 @@ def test_encoders_of_all_lengths_share_one_model(openvino, tiny_model):
     assert not short.loaded
     short.load()
     assert short.loaded
-    assert short._compiled[0] is long._compiled[0]
+    assert short.graph[0] is long.graph[0]
 
 
 def test_what_tokens_are_averaged_is_known_without_torch(openvino, tiny_model):
     encoder = E5Encoder(tiny_model)
     assert encoder.averages_tokens()
-    assert "model" not in encoder.__dict__
+    assert encoder._model is None
 
 
 def test_what_is_no_mean_of_tokens_stays_with_torch_and_says_why(openvino, tiny_model, tmp_path):
@@ -203,6 +203,63 @@ def test_batches_hold_each_text_once_within_the_budget():
     assert list(batches([3, 9, 1, 4, 4, 3], 8)) == [[1], [3, 4], [0, 5], [2]]
     assert list(batches([2, 2, 2, 2], 8)) == [[0, 1, 2, 3]]
     assert list(batches([], 8)) == []
+
+
+def test_a_conversion_that_is_damaged_is_made_again(openvino, tiny_model):
+    folder = E5Encoder(tiny_model).plan.folder
+    vectors = E5Encoder(tiny_model).encode(TEXTS, "query")
+    (folder / "model.bin").write_bytes(b"")
+    np.testing.assert_allclose(E5Encoder(tiny_model).encode(TEXTS, "query"), vectors, atol=1e-6)
+    assert (folder / "model.bin").stat().st_size > 0
+    (folder / "about.json").unlink()  # a removal that was cut off
+    assert E5Encoder(tiny_model).backend == "openvino"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ImportError("openvino")])
+def test_what_may_pass_leaves_it_to_torch_and_is_tried_again(
+    openvino, tiny_model, tmp_path, monkeypatch, error
+):
+    monkeypatch.setenv("E5DEMO_CACHE", str(tmp_path))
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "_write_graph", fail)
+        encoder = E5Encoder(tiny_model)
+        assert (encoder.backend, encoder.plan.reason) == (
+            "torch", f"{type(error).__name__}: {error}")  # fmt: skip
+        assert encoder.encode(["la neige"], "query").shape == (1, 32)
+    assert E5Encoder(tiny_model).backend == "openvino"
+
+
+def test_what_cannot_be_converted_is_not_tried_again(openvino, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("E5DEMO_CACHE", str(tmp_path))
+
+    def fail(*_):
+        raise RuntimeError("no such operation")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "_write_graph", fail)
+        assert E5Encoder(tiny_model).backend == "torch"
+    assert "no such operation" in E5Encoder(tiny_model).plan.reason
+
+
+def test_a_model_on_a_graphics_card_stays_with_torch(openvino, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("E5DEMO_CACHE", str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "_device", lambda: "cuda")
+        assert E5Encoder(tiny_model).plan.reason == "the device is cuda"
+    assert E5Encoder(tiny_model).backend == "openvino"  # nothing was kept of it
+
+
+def test_word_embeddings_in_use_again_are_young(openvino, tiny_model):
+    plan = E5Encoder(tiny_model).plan
+    words = plan.folder.parent / plan.conversion.words
+    os.utime(words, (1000, 1000))
+    compiled.forget(plan.folder)
+    assert E5Encoder(tiny_model).plan.conversion.words == words.name
+    assert words.stat().st_mtime > 1000
 
 
 def test_the_conversions_used_last_are_kept(tmp_path):

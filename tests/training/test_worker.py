@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from e5demo.errors import TooFewPairs
+from e5demo.retrieval import models
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.models import ModelSource
 from e5demo.training import worker
@@ -89,6 +90,19 @@ def test_lora_keeps_a_dropout_of_its_own(tiny_model):
     shares = {name: m.p for name, m in model.named_modules() if type(m).__name__ == "Dropout"}
     assert {p for name, p in shares.items() if "lora" in name} == {0.25}
     assert {p for name, p in shares.items() if "lora" not in name} == {0.0}
+
+
+def test_who_was_tuned_on_short_texts_reads_long_ones(tiny_model, tmp_path):
+    recipe = make_recipe("full", "quick", **SMALL | {"max_length": 8})
+    worker.train(PAIRS, recipe, tiny_model, tmp_path)
+    positions = models.load(tiny_model)[0].auto_model.config.max_position_embeddings
+    assert positions > 8
+    saved = models.load(ModelSource("t", tmp_path / "model", "local"))  # as anybody loads it
+    assert saved.max_seq_length == positions
+    saved.max_seq_length = 8
+    saved.save(str(tmp_path / "old"))
+    old = models.load(ModelSource("t", tmp_path / "old", "tuned"))  # saved by earlier versions
+    assert old.max_seq_length == positions
 
 
 def test_steps_history_and_progress_by_hand(tiny_model, tmp_path):

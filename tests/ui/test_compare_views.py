@@ -149,6 +149,16 @@ def test_the_pair_shown_first_is_of_what_was_measured_as_one_searches(tmp_path):
     assert _default_pair([plain]) == (plain.id, plain.id)
 
 
+@pytest.mark.parametrize("change", [{"max_length": 192}, {"computed": "bf16"}])
+def test_a_tuned_model_is_first_compared_with_a_baseline_that_reads_alike(tmp_path, change):
+    own = {"prompts": prompts_of("own")}
+    other, like = experiment(tmp_path, "baseline", **own), experiment(
+        tmp_path, "baseline", **own | change)  # fmt: skip
+    tuned = experiment(tmp_path, "lora-1", **own | change)
+    assert _default_pair([other, like, tuned]) == (like.id, tuned.id)
+    assert other.measured.reading == (512, "float32")  # older ones did not say
+
+
 def test_experiments_made_since_are_shown_where_they_were_measured(tmp_path):
     def made(retriever, created, **changes):
         return replace(experiment(tmp_path, retriever, **changes), created=created)

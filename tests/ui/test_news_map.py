@@ -36,6 +36,14 @@ def test_the_most_frequent_agencies_have_a_style_each_and_the_rest_one():
     assert list(groups("fr", mapped(None, [None, None]), "cluster")) == ["a"]
 
 
+def test_an_agency_named_as_the_rest_or_not_at_all_belongs_to_the_rest():
+    found = groups("fr", mapped(["autres", "", "AFP", "titre cherché"], [None] * 4), "agency")
+    assert {name: mask for name, (_, mask) in found.items()} == {
+        "AFP": [False, False, True, False],
+        "autres": [True, True, False, True],
+    }
+
+
 def test_a_map_says_how_far_to_trust_it_and_why_one_side_is_missing(tmp_path):
     one, other = experiment(tmp_path, "bm25"), experiment(tmp_path, "baseline")
     names = {one.id: EVIL, other.id: "Base"}
