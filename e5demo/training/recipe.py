@@ -62,12 +62,13 @@ class TrainingSettings(Settings):
         return patience
 
 
-# `quick` is what two cores can do in minutes: E5's own temperature (scale 100), shorter texts, and
-# no optimiser state for the 96 of 118 million parameters that are word embeddings.
+# `quick` is what two cores can do in minutes: E5's own temperature (scale 100), an article's first
+# 64 tokens, no dropout, and no optimiser state for the 96 of 118 million parameters that are word
+# embeddings. A step takes an eleventh of the recipe's time (benchmarks/bench_train_step.py).
 QUICK = {
     "cached": False,
     "scale": 100.0,
-    "max_length": 128,
+    "max_length": 64,
     "freeze_embeddings": True,
     "dropout": 0.0,
     "no_duplicates": True,
