@@ -17,6 +17,7 @@ from e5demo.workspace import Workspace, embeddings, is_public
 
 KEPT_VISITORS = 64
 QUEUE_SECONDS = 1
+PAGE_SECONDS = 2  # that a first visitor's page has the cores to itself, before the model loads
 
 
 class Backends:
@@ -43,7 +44,9 @@ class Backends:
 
     def start(self) -> None:
         """Load the model and move the queue on, beside the page."""
-        threading.Thread(target=self._warm_up, daemon=True).start()
+        warm_up = threading.Timer(PAGE_SECONDS, self._warm_up)
+        warm_up.daemon = True
+        warm_up.start()
         threading.Thread(target=self._keep_queue, daemon=True).start()
 
     def _warm_up(self) -> None:

@@ -11,9 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xxhash
-from datasketch import MinHash, MinHashLSH
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from e5demo.jobs import Progress, silent
 
@@ -47,6 +44,8 @@ def near_groups(passages: Sequence[str], progress: Progress = silent) -> list[in
 
     A member is compared to its group's first alone, so that chains of small changes don't grow.
     """
+    from datasketch import MinHash, MinHashLSH
+
     lsh = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
     empty = MinHash(num_perm=PERMUTATIONS, hashfunc=int)
     firsts: dict[int, Shingles] = {}
@@ -88,6 +87,9 @@ def normalise(text: str) -> str:
 
 def families(keys: pd.DataFrame) -> np.ndarray:
     """One number per pair; pairs linked by any key, directly or through others, share it."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     # A graph of rows and key values: a row is joined to each of its values.
     links, size = [], len(keys)
     for name in keys:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from e5demo.config import SplitSettings
 from e5demo.data.duplicates import families
@@ -55,6 +54,8 @@ def make_split(keys: pd.DataFrame, settings: SplitSettings) -> Split:
 
 def draw_plain(size: int, settings: SplitSettings) -> pd.Series:
     """The recipe's two calls: the test share of all, then the validation share of the rest."""
+    from sklearn.model_selection import train_test_split
+
     parts = pd.Series("train", index=range(size))
     options = {"random_state": settings.seed, "shuffle": True}
     try:

@@ -7,11 +7,11 @@ little more than one.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -155,7 +155,7 @@ def queries_needed(gains: np.ndarray) -> int | None:
     test takes to show anything. None without a gain, or from a single query."""
     if len(gains) < 2 or abs(gains.mean()) < ROUNDING:
         return None
-    z = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)
+    z = NormalDist().inv_cdf(1 - ALPHA / 2) + NormalDist().inv_cdf(POWER)
     needed = np.ceil((z * gains.std(ddof=1) / gains.mean()) ** 2)
     return max(LEAST_QUERIES, int(needed))
 

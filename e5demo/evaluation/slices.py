@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from e5demo.data.corpus import Queries
 from e5demo.evaluation.comparison import ALPHA, Difference, Verdict, compare, holm
@@ -142,6 +141,8 @@ def nearest(titles: Sequence[str], trained: Sequence[str]) -> np.ndarray:
     if not trained or not any(terms):
         return np.zeros(len(titles))
     # Fitted on both: terms that no train title has must count in the length of the others.
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     vectors = TfidfVectorizer(analyzer=_as_is).fit_transform(terms).tocsr()
     asked, known = vectors[: len(titles)], vectors[len(titles) :].T.tocsr()
     best = [

@@ -10,7 +10,6 @@ from typing import Literal
 import pandas as pd
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
-from scipy import stats
 
 from e5demo.evaluation.comparison import CONFIDENCE
 
@@ -165,5 +164,7 @@ def _read(line: bytes) -> Vote | None:
 def _share(won: int, decided: int) -> tuple[float | None, float | None, float | None]:
     if not decided:
         return None, None, None
+    from scipy import stats  # half a second, that the page's start need not wait for
+
     interval = stats.binomtest(won, decided).proportion_ci(CONFIDENCE, method="wilson")
     return won / decided, float(interval.low), float(interval.high)
