@@ -64,7 +64,7 @@ class TrainingSettings(Settings):
 
 # `quick` is what two cores can do in minutes: E5's own temperature (scale 100), an article's first
 # 64 tokens, no dropout, and no optimiser state for the 96 of 118 million parameters that are word
-# embeddings. A step takes an eleventh of the recipe's time (benchmarks/bench_train_step.py).
+# embeddings. A step takes a twelfth of the recipe's time (benchmarks/bench_train_step.py).
 QUICK = {
     "cached": False,
     "scale": 100.0,
