@@ -20,6 +20,7 @@ from e5demo.analysis import Ground
 from e5demo.answers import Answer, Column, Reasons, ask, hits_table, reasons, side_by_side
 from e5demo.config import (
     MAX_LENGTH,
+    SAMPLE,
     CorpusKind,
     EvaluationSettings,
     Prompting,
@@ -116,7 +117,6 @@ from e5demo.workspace import (
     write_text,
 )
 
-SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
 QUICK_PAIRS = 6_000  # so many are searched for twins while a person waits: about 3 seconds
 LONGEST_ID = 100  # more is no id, and no file name on some systems
 KEPT_UPLOAD_SECONDS = 24 * 3600
@@ -445,8 +445,7 @@ class Backend:
         """Raises NotEncoded where a person would wait too long: that is a job then."""
         for name in retrievers:
             passages, seconds = self.to_read(corpus, name, max_length)
-            if seconds > PATIENCE_SECONDS:
-                raise NotEncoded(retriever=name, passages=passages, seconds=round(seconds))
+            check_patience(name, passages, seconds)
 
     def explain(
         self,
@@ -942,9 +941,7 @@ class Backend:
         passages, cache = sample.passages["passage"].tolist(), self.engine.cache
         missing = cache.missing(encoder, "document", passages)
         seconds = self.engine.seconds_to_encode(missing, encoder.max_length) if missing else 0
-        if seconds > PATIENCE_SECONDS:
-            name = measured.measured.retriever
-            raise NotEncoded(retriever=name, passages=len(missing), seconds=round(seconds))
+        check_patience(measured.measured.retriever, len(missing), seconds)
         queries = sample.queries["query"].tolist()
         found = (cache.encode(encoder, *of) for of in (("document", passages), ("query", queries)))
         (of_passages, _), (of_queries, _) = found
@@ -1029,6 +1026,12 @@ class Backend:
             precision=settings.precision if dense else None,
             computed=encoder.precision if encoder else None,
         )
+
+
+def check_patience(retriever: str, passages: int, seconds: float) -> None:
+    """Raises NotEncoded where a person would wait too long: that is a job then."""
+    if seconds > PATIENCE_SECONDS:
+        raise NotEncoded(retriever=retriever, passages=passages, seconds=round(seconds))
 
 
 def columns_of(retrievers: Sequence[str]) -> list[str]:

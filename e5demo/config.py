@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from e5demo.errors import BadSetting, FileMissing
 
 BASE_MODEL = "intfloat/multilingual-e5-small"
+SAMPLE = Path(__file__).parents[1] / "assets" / "sample_news.csv"
 PROMPTS = {"query": "query: ", "document": "passage: "}
 CorpusKind = Literal["test", "all"]
 Prompting = Literal["own", "none", "swapped"]  # E5's prompts, or an ablation of them

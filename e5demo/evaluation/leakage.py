@@ -127,8 +127,7 @@ def lenient_effect(
     """
     strict = average(score_run(run, qrels, cutoffs))
     lenient = average(score_run(run, lenient_qrels(qrels, groups), cutoffs))
-    table = pd.DataFrame({"strict": strict, "lenient": lenient}).rename_axis("metric")
-    return table.assign(difference=table["lenient"] - table["strict"])
+    return _beside(strict, "lenient", lenient)
 
 
 def copies_effect(
@@ -149,8 +148,12 @@ def copies_effect(
     own = {query: dict.fromkeys(titled.get(query, []), 1) for query in queries.qrels}
     strict = average(score_run(run, queries.qrels, cutoffs))
     apart = average(score_run(apart_run, own, cutoffs))
-    table = pd.DataFrame({"strict": strict, "apart": apart}).rename_axis("metric")
-    return table.assign(difference=table["apart"] - table["strict"])
+    return _beside(strict, "apart", apart)
+
+
+def _beside(strict: Mapping[str, float], name: str, otherwise: Mapping[str, float]) -> pd.DataFrame:
+    table = pd.DataFrame({"strict": strict, name: otherwise}).rename_axis("metric")
+    return table.assign(difference=table[name] - table["strict"])
 
 
 def _check(name: str, asked: Collection[str], found: Iterable[str]) -> Check:

@@ -55,6 +55,7 @@ KEPT_CONVERSIONS = 8  # 85 MB each, and 384 MB for each file of word embeddings
 WORDS_SECONDS = 3600  # in which who wrote word embeddings converts the rest
 BATCH_TOKENS = 1024  # measured: 512 to 1,024 are the fastest; at 4,096 a sixth is lost
 SPEED_ROUNDS = 2
+VECTORS, TOKENS = 0, 1  # what a graph gives
 SPEED_TEXTS = 8  # the last of those given, which are articles
 
 
@@ -150,11 +151,6 @@ def prepare(source: ModelSource, texts: Sequence[str]) -> tuple[Conversion, Path
     with suppress(OSError):
         os.utime(folder)  # used just now
     return Conversion(**read_json(about)), folder
-
-
-def forget(folder: Path) -> None:
-    """A conversion that cannot be read: it is made again at the next need."""
-    remove_folder(folder)
 
 
 def _device() -> str:
@@ -321,19 +317,19 @@ class CompiledE5:
         """Unit vectors, float32 of shape (texts, dimensions), of texts given as token ids."""
         vectors = np.empty((len(ids), self.dimensions), np.float32)
         for places in batches([len(one) for one in ids]):
-            vectors[places], _ = self._run([ids[place] for place in places])
+            vectors[places] = self._run([ids[place] for place in places], VECTORS)
         return vectors
 
     def token_vectors(self, ids: Sequence[int]) -> np.ndarray:
         """Those of which the text's own is the mean, float32 of shape (tokens, dimensions)."""
-        _, (vectors,) = self._run([ids])
+        (vectors,) = self._run([ids], TOKENS)
         return vectors
 
     def encoder(self) -> Encode:
         tokenizer = self.tokenizer(self.positions)
         return lambda texts: self.encode(token_ids(tokenizer, texts))
 
-    def _run(self, ids: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    def _run(self, ids: Sequence[Sequence[int]], output: int) -> np.ndarray:
         shape = len(ids), max(map(len, ids))
         tokens, mask = np.full(shape, self.pad, np.int64), np.zeros(shape, np.int64)
         for row, one in enumerate(ids):
@@ -344,10 +340,9 @@ class CompiledE5:
         except IndexError:
             request = self._model.create_infer_request()
         found = request.infer({"words": self.words[tokens], "mask": mask}, share_inputs=True)
-        # Copied, as the next run writes where these lie.
-        vectors, of_tokens = found[0].copy(), found[1].copy()
+        vectors = found[output].copy()  # the next run writes where this one's lie
         self._idle.append(request)
-        return vectors, of_tokens
+        return vectors
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:

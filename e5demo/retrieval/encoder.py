@@ -9,17 +9,17 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from e5demo.config import PROMPTS, Prompting, prompts_of
+from e5demo.config import PROMPTS, SAMPLE, Prompting, prompts_of
 from e5demo.retrieval import compiled, models
 from e5demo.retrieval.compiled import PRECISIONS, Conversion, Kind
 from e5demo.retrieval.models import ModelSource
+from e5demo.workspace import remove_folder
 
 Role = Literal["query", "document"]
 # Torch's batches. On two CPU cores those of 16 encode 1.4 times as fast as the recipe's 64.
 CPU_BATCH = 16
 GPU_BATCH = 128
 SLICE = 64  # texts encoded between two looks at progress, cancellation and cache: some seconds
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample_news.csv"
 MEASURED_PAIRS = 16  # titles and articles of the sample by which the backend is chosen
 MEASURED_CHARS = 400  # of an article: its 90 tokens tell as much as all, in a third of the time
 
@@ -103,7 +103,7 @@ class E5Encoder:
                 try:
                     self._compiled = self._opened()
                 except (OSError, RuntimeError, ValueError):  # damaged, or pruned since it was found
-                    compiled.forget(self.plan.folder)
+                    remove_folder(self.plan.folder)
                     self._plan = None
                     self._compiled = self._opened()
             return self._compiled

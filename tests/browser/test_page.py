@@ -233,6 +233,15 @@ def open_evaluation(page):
         fold.click()
 
 
+def evaluate_all(page):
+    """Rows of the leaderboard, once those chosen by default are measured."""
+    open_evaluation(page)
+    page.get_by_role("button", name="Évaluer").click()
+    rows = page.locator(".leaderboard tbody tr")
+    expect(rows.filter(has_text="Fusion")).not_to_have_count(0, timeout=120_000)
+    return rows
+
+
 def open_fold(panel, title):
     panel.locator(".label-wrap", has_text=title).first.click()
 
@@ -439,10 +448,7 @@ def test_a_query_on_which_two_retrievers_differ_opens_side_by_side(app, visit):
 
 def test_a_verdict_its_charts_slices_checks_and_the_evidence(app, visit):
     page = visit(app)
-    open_evaluation(page)
-    page.get_by_role("button", name="Évaluer").click()
-    rows = page.locator(".leaderboard tbody tr")
-    expect(rows.filter(has_text="Fusion")).not_to_have_count(0, timeout=120_000)
+    evaluate_all(page)
     expect(page.locator(".verdict")).to_contain_text("ndcg@10")
     expect(page.get_by_text("corrigé pour")).to_be_visible()
     for chart in ("différences", "rappel à k", "rangs", "qualité et coût", "requête par requête"):
@@ -486,10 +492,7 @@ def test_a_verdict_its_charts_slices_checks_and_the_evidence(app, visit):
 
 def test_an_ablation_joins_the_table(app, visit):
     page = visit(app)
-    open_evaluation(page)
-    page.get_by_role("button", name="Évaluer").click()
-    rows = page.locator(".leaderboard tbody tr")
-    expect(rows.filter(has_text="Fusion")).not_to_have_count(0, timeout=120_000)
+    rows = evaluate_all(page)
     open_tab(page, "Ablations")
     page.get_by_role("button", name="Vecteurs int8").click()
     expect(rows.filter(has_text="int8")).to_have_count(1, timeout=120_000)

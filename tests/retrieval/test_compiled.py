@@ -14,6 +14,7 @@ from e5demo.errors import BadSetting
 from e5demo.retrieval import compiled, models
 from e5demo.retrieval.compiled import Conversion, batches, chosen
 from e5demo.retrieval.encoder import E5Encoder, sample_texts
+from e5demo.workspace import remove_folder
 
 TEXTS = ["la neige", "train", "la la la neige train", "", "neige, la 12 été " * 9]
 FINE = {"openvino": 0.9999999, "openvino-bf16": 0.99998}
@@ -257,7 +258,7 @@ def test_word_embeddings_in_use_again_are_young(openvino, tiny_model):
     plan = E5Encoder(tiny_model).plan
     words = plan.folder.parent / plan.conversion.words
     os.utime(words, (1000, 1000))
-    compiled.forget(plan.folder)
+    remove_folder(plan.folder)
     assert E5Encoder(tiny_model).plan.conversion.words == words.name
     assert words.stat().st_mtime > 1000
 
