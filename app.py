@@ -6,13 +6,16 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 
 from pathlib import Path
 
-from starlette.middleware import Middleware
+from e5demo.importing import quick_imports
 
-from e5demo.backends import Backends
-from e5demo.ui import create_page
-from e5demo.ui.language import LanguageScript
-from e5demo.ui.theme import HEAD, theme
-from e5demo.workspace import downloads
+with quick_imports():
+    from starlette.middleware import Middleware
+
+    from e5demo.backends import Backends
+    from e5demo.ui import create_page
+    from e5demo.ui.language import LanguageScript
+    from e5demo.ui.theme import HEAD, theme
+    from e5demo.workspace import downloads
 
 MAX_UPLOAD = "500mb"
 

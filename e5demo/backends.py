@@ -57,7 +57,7 @@ class Backends:
             encoder.load()
             backend = self.shared
             everything = backend.corpus(backend.sample(), SplitSettings(), "all")
-            self.engine.retriever("baseline", everything, length)
+            self.engine.retriever("fusion", everything, length)  # E5 and BM25
         except E5DemoError as error:
             self.model_problem = error
         except Exception as error:  # a thread's end that nobody would see

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ("errors", "config"),
+    ("errors", "config", "importing"),
     ("workspace", "jobs"),
     ("data",),
     ("retrieval",),

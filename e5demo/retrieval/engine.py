@@ -12,7 +12,6 @@ from e5demo.data.corpus import Corpus
 from e5demo.errors import UnknownRetriever
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
-from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.fusion import FusionRetriever
 from e5demo.retrieval.lexical import BM25Retriever
@@ -123,6 +122,8 @@ class Engine:
         prompting: Prompting,
         precision: Precision,
     ) -> Retriever:
+        from e5demo.retrieval.dense import DenseRetriever  # with faiss, as the page opens without
+
         encoder = self.encoder(max_length, tuned, prompting)
         return DenseRetriever(corpus, encoder, self.cache, progress, precision)
 

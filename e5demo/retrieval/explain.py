@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from e5demo.retrieval.encoder import E5Encoder, Tokens
-from e5demo.retrieval.lexical import STOPWORDS, BM25Retriever, stems
+from e5demo.retrieval.lexical import BM25Retriever, stems, stopwords
 
 Span = tuple[int, int]
 WORD = re.compile(r"\b\w\w+\b")  # bm25s's own
 BEFORE, AFTER = "… ", " …"
 KEPT_TERMS = 1 << 16  # words whose terms are remembered
-_stopwords = frozenset(STOPWORDS)
 
 
 class Word(NamedTuple):
@@ -173,7 +172,7 @@ def _joins(before: str, letter: str) -> bool:
 
 @lru_cache(KEPT_TERMS)
 def _term(word: str) -> str | None:
-    return None if word in _stopwords else stems([word])[0]
+    return None if word in stopwords() else stems([word])[0]
 
 
 def _window(flat: str, found: list[Word], size: int) -> Span:

@@ -5,17 +5,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import bm25s
 import numpy as np
-import Stemmer
-from bm25s.stopwords import STOPWORDS_FRENCH
 
 from e5demo.data.corpus import Corpus
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.search import Ranking, top
-
-# 'Été' is a stop word as a participle, but a season in the news.
-STOPWORDS = [word for word in STOPWORDS_FRENCH if word != "été"]
 
 
 class BM25Retriever:
@@ -25,6 +19,8 @@ class BM25Retriever:
     recall_of_flat = 1.0
 
     def __init__(self, corpus: Corpus) -> None:
+        import bm25s  # with numba behind it, and not needed to open the page
+
         self.corpus = corpus
         self.index = bm25s.BM25()
         words = tokenise(corpus.passages)
@@ -54,10 +50,20 @@ class BM25Retriever:
 
 def tokenise(texts: Sequence[str], *, ids: bool = True) -> Any:
     """Lower case, words of two letters or more, no stop words, French stems without accents."""
+    import bm25s
+
     whole = [unicodedata.normalize("NFC", text) for text in texts]  # else 'é' may be two, split
     return bm25s.tokenize(
-        whole, stopwords=STOPWORDS, stemmer=stems, return_ids=ids, show_progress=False
+        whole, stopwords=list(stopwords()), stemmer=stems, return_ids=ids, show_progress=False
     )
+
+
+@lru_cache(maxsize=1)
+def stopwords() -> frozenset[str]:
+    """French ones, but 'été': a stop word as a participle, it is a season in the news."""
+    from bm25s.stopwords import STOPWORDS_FRENCH
+
+    return frozenset(STOPWORDS_FRENCH) - {"été"}
 
 
 def stems(words: Sequence[str]) -> list[str]:
@@ -73,4 +79,6 @@ def _unaccented(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def _stemmer() -> Any:
+    import Stemmer
+
     return Stemmer.Stemmer("french")
