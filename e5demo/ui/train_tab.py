@@ -164,7 +164,8 @@ def create_train_tab(frame: Frame) -> None:
         **LIGHT,
     )
     picked.then(show, asked, told, **LIGHT)
-    changes = [widget.change for widget in (kind, length, votes, *form)]
+    # Not `change`: a preset sets them all, and `show` follows it anyway.
+    changes = [widget.input for widget in (kind, length, votes, *form)]
     gr.on(changes, show, asked, told, trigger_mode="always_last", **LIGHT)
     opened = [*frame.who, frame.tab, method]
     moments = [frame.tab.change, method.input, frame.scene.change, frame.job_signal.change]
