@@ -171,3 +171,18 @@ def test_a_fresh_interpreter_loads_no_torch(modules):
         [sys.executable, "-c", report], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_page_opens_without_what_only_searches_and_editors_need():
+    later = TORCH | {"bm25s", "numba", "faiss", "scipy", "sklearn"}
+    report = f"""
+import ast, sys
+stubs, segment = [], ast.get_source_segment
+ast.get_source_segment = lambda *told, **how: stubs.append(1) or segment(*told, **how)
+import app
+print(len(stubs), sorted({later} & sys.modules.keys()))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", report], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "0 []"
