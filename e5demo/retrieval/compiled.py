@@ -12,14 +12,12 @@ import platform
 import sys
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -29,6 +27,8 @@ from filelock import FileLock
 from e5demo.errors import BadSetting
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.sharing import shared
+from e5demo.retrieval.tokens import CutTokenizer, write_tokenizer
 from e5demo.workspace import (
     model_cache,
     published_folder,
@@ -50,7 +50,7 @@ PRECISIONS: dict[Kind, str] = {
 # the same vector for a ranking, and so has torch's place in the cache of vectors.
 LEAST_COSINES: dict[Kind, float] = {"openvino": 0.99999, "openvino-bf16": 0.999}
 CLEARLY = 1.2  # a speed below this times another's may be noise, or worth no loss of precision
-LAYOUT = 4  # bump when what is written changes
+LAYOUT = 5  # bump when what is written changes
 KEPT_CONVERSIONS = 8  # 85 MB each, and 384 MB for each file of word embeddings
 WORDS_SECONDS = 3600  # in which who wrote word embeddings converts the rest
 BATCH_TOKENS = 1024  # measured: 512 to 1,024 are the fastest; at 4,096 a sixth is lost
@@ -174,7 +174,7 @@ def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
 
 def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
     bert = model[0].auto_model
-    (draft / "tokenizer.json").write_text(model.tokenizer.backend_tokenizer.to_str(), "utf-8")
+    write_tokenizer(model.tokenizer.backend_tokenizer.to_str(), draft / "tokenizer.json")
     for layer in bert.modules():
         if hasattr(layer, "merge") and hasattr(layer, "lora_A"):  # as peft's layers do
             layer.merge()
@@ -293,12 +293,10 @@ class CompiledE5:
     """
 
     def __init__(self, folder: Path, kind: Kind, conversion: Conversion) -> None:
-        from tokenizers import Tokenizer
-
         self.pad = conversion.pad
-        self.words = np.load(folder.parent / conversion.words, mmap_mode="r")
-        self.tokenizer_json = (folder / "tokenizer.json").read_text("utf-8")
-        self.make_tokenizer = Tokenizer.from_str
+        words = folder.parent / conversion.words
+        self.words = shared(words, lambda: np.load(words, mmap_mode="r"))
+        self.folder = folder
         self.positions = conversion.positions
         with _signal_stack_kept():
             graph = folder / "model.xml"
@@ -306,12 +304,9 @@ class CompiledE5:
         self._idle: list[Any] = []  # append and pop need no lock
         self.dimensions = self._model.output(0).partial_shape[1].get_length()
 
-    def tokenizer(self, max_length: int) -> Any:
+    def tokenizer(self, max_length: int) -> CutTokenizer:
         """It cuts at `max_length` tokens or the model's own length."""
-        fast = self.make_tokenizer(self.tokenizer_json)
-        fast.no_padding()
-        fast.enable_truncation(min(max_length, self.positions))
-        return fast
+        return CutTokenizer(self.folder / "tokenizer.json", min(max_length, self.positions))
 
     def encode(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """Unit vectors, float32 of shape (texts, dimensions), of texts given as token ids."""
@@ -327,7 +322,7 @@ class CompiledE5:
 
     def encoder(self) -> Encode:
         tokenizer = self.tokenizer(self.positions)
-        return lambda texts: self.encode(token_ids(tokenizer, texts))
+        return lambda texts: self.encode(tokenizer.ids(texts))
 
     def _run(self, ids: Sequence[Sequence[int]], output: int) -> np.ndarray:
         shape = len(ids), max(map(len, ids))
@@ -345,22 +340,9 @@ class CompiledE5:
         return vectors
 
 
-def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    return [found.ids for found in tokenizer.encode_batch_fast(list(texts))]
-
-
-_loaded: "weakref.WeakValueDictionary[tuple[Path, Kind], CompiledE5]"
-_loaded = weakref.WeakValueDictionary()
-_loading = Lock()
-
-
 def compiled(folder: Path, kind: Kind, conversion: Conversion) -> CompiledE5:
     """One in memory for all encoders of the model, whatever their length, as long as one lives."""
-    with _loading:
-        found = _loaded.get((folder, kind))
-        if found is None:
-            found = _loaded[folder, kind] = CompiledE5(folder, kind, conversion)
-        return found
+    return shared((folder, kind), lambda: CompiledE5(folder, kind, conversion))
 
 
 def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:

@@ -52,7 +52,7 @@ def test_tokens_are_those_of_sentence_transformers(openvino, tiny_model, max_len
     _, tokenizer = encoder.graph
     prompted = [f"passage: {text}" for text in TEXTS]
     theirs = [encoder.model.tokenize([text])["input_ids"][0].tolist() for text in prompted]
-    assert compiled.token_ids(tokenizer, prompted) == theirs
+    assert tokenizer.ids(prompted) == theirs
     assert max(map(len, theirs)) == max_length
 
 
