@@ -1,9 +1,9 @@
 """E5 compiled by OpenVINO: converted and measured once per model and machine, then read from disk.
 
-A folder beside the other model caches holds the graph, its tokenizer and what was measured. The
-word embeddings, four fifths of the weights, are a file of their own: models that share them, as
-LoRA's do with their base, share the file, and of it only the rows of words that occur are ever in
-memory. From there on a text is encoded without torch.
+A folder beside the other model caches holds the graph, its tokenizer and what was measured; a LoRA
+model's holds its factors, and the graph is its base's (see `adapters`). The word embeddings, four
+fifths of the weights, are a file of their own: models that share them share the file, and of it
+only the rows of words that occur are ever in memory. From there on a text is encoded without torch.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ import xxhash
 from filelock import FileLock
 
 from e5demo.errors import BadSetting
-from e5demo.retrieval import models
+from e5demo.retrieval import adapters, models
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.sharing import shared
 from e5demo.retrieval.tokens import CutTokenizer, write_tokenizer
@@ -64,8 +64,9 @@ class Conversion:
     """What is known of a model on this machine. `problem` says why there is no graph of it.
 
     `words` is the file of word embeddings, `pad` and `positions` the token to fill up with and the
-    most of them. `speeds` are texts a second and `cosines` the least one to torch, over texts of
-    `sample_texts`.
+    most of them. `base` is the folder of the graph that a LoRA model's factors go into, and empty
+    where the model has one of its own. `speeds` are texts a second and `cosines` the least one to
+    torch, over texts of `sample_texts`.
     """
 
     words: str = ""
@@ -74,6 +75,7 @@ class Conversion:
     problem: str | None = None
     speeds: dict[str, float] = field(default_factory=dict)
     cosines: dict[str, float] = field(default_factory=dict)
+    base: str = ""
 
 
 def wanted_kind() -> Kind | None:
@@ -140,17 +142,32 @@ def prepare(source: ModelSource, texts: Sequence[str]) -> tuple[Conversion, Path
     if not about.is_file():
         if (device := _device()) != "cpu":  # not kept: the device may be gone tomorrow
             return Conversion(problem=f"the device is {device}"), folder
+        base = prepare(_base_of(source), texts) if source.adapter else None
         # One at a time: two would disturb each other's measurement.
         with FileLock(folder.parent / ".lock"):
             if not about.is_file():
                 with published_folder(folder, replace=True) as draft:
-                    conversion = _converted(models.load(source), draft, texts)
+                    conversion = _converted(models.load(source), draft, texts, base)
                     write_json(draft / about.name, asdict(conversion))
                 with suppress(OSError, ValueError, TypeError):  # a damaged one, or one in use
                     _prune(folder.parent)
-    with suppress(OSError):
-        os.utime(folder)  # used just now
-    return Conversion(**read_json(about)), folder
+    conversion = Conversion(**read_json(about))
+    used = [folder, folder.parent / conversion.base] if conversion.base else [folder]
+    for path in used:  # a base after all its models, and so kept longer
+        with suppress(OSError):
+            os.utime(path)
+    return conversion, folder
+
+
+def _base_of(source: ModelSource) -> ModelSource:
+    return replace(source, weights="local", adapter=None)
+
+
+def forget(folder: Path, conversion: Conversion) -> None:
+    """Remove a conversion that is damaged, with its base's, which may be what is."""
+    remove_folder(folder)
+    if conversion.base:
+        remove_folder(folder.parent / conversion.base)
 
 
 def _device() -> str:
@@ -160,19 +177,42 @@ def _device() -> str:
     return get_device_name()
 
 
-def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
+def _converted(
+    model: Any, draft: Path, texts: Sequence[str], base: tuple[Conversion, Path] | None
+) -> Conversion:
     """What lasts is told as its `problem`; what may pass is raised, to be tried again."""
     if problem := unfit(model):
         return Conversion(problem=problem)
     try:
-        return _measured(model, draft, texts)
+        if base and (conversion := _adapted(model, draft, texts, *base)):
+            return conversion
+        return _measured(model, draft, texts, _write_model(model, draft))
     except (OSError, MemoryError, ImportError):
         raise
     except Exception as error:  # whatever a foreign architecture or processor makes it stumble over
         return Conversion(problem=f"not convertible: {type(error).__name__}: {error}"[:300])
 
 
-def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
+def _adapted(
+    model: Any, draft: Path, texts: Sequence[str], base: Conversion, folder: Path
+) -> Conversion | None:
+    """By the base's graph; None where LoRA's weights are to be merged into one of the model's own,
+    as it is another kind of adapter, or does not agree with torch."""
+    factors = adapters.take_factors(model[0].auto_model)
+    if base.problem or factors is None:
+        return None
+    adapters.write_factors(draft / adapters.FILE, factors)
+    ready = Conversion(base.words, base.pad, model.max_seq_length, base=folder.name)
+    with suppress(RuntimeError, ValueError):  # the graph is damaged, or lacks a layer
+        found = _measured(model, draft, texts, ready)
+        if all(agrees(found, kind, least) for kind, least in LEAST_COSINES.items()
+               if agrees(base, kind, least)):  # fmt: skip
+            return found
+    (draft / adapters.FILE).unlink()
+    return None
+
+
+def _write_model(model: Any, draft: Path) -> Conversion:
     bert = model[0].auto_model
     write_tokenizer(model.tokenizer.backend_tokenizer.to_str(), draft / "tokenizer.json")
     for layer in bert.modules():
@@ -180,7 +220,10 @@ def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
             layer.merge()
     words = _write_words(bert, draft.parent)
     _write_graph(bert, draft / "model.xml")
-    ready = Conversion(words, model.tokenizer.pad_token_id, model.max_seq_length)
+    return Conversion(words, model.tokenizer.pad_token_id, model.max_seq_length)
+
+
+def _measured(model: Any, draft: Path, texts: Sequence[str], ready: Conversion) -> Conversion:
     encoders: dict[str, Encode] = {
         kind: CompiledE5(draft, kind, ready).encoder()
         for kind in LEAST_COSINES
@@ -191,9 +234,8 @@ def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
                                                    show_progress_bar=False)  # fmt: skip
     vectors = {kind: encode(texts) for kind, encode in encoders.items()}
     cosines = {kind: float((v * vectors["torch"]).sum(axis=1).min()) for kind, v in vectors.items()}
-    return replace(
-        ready, speeds=_known_speeds(bert, draft.parent, encoders, texts), cosines=cosines
-    )
+    known = _known_speeds(model[0].auto_model, draft.parent, encoders, texts)
+    return replace(ready, speeds=known, cosines=cosines)
 
 
 def unfit(model: Any) -> str | None:
@@ -286,7 +328,7 @@ def _write_graph(bert: Any, path: Path) -> None:
 
 
 class CompiledE5:
-    """A graph from disk in one precision, safe under threads.
+    """A model from disk in one precision, safe under threads.
 
     Each caller has its own request, and OpenVINO takes them in turn: a query waits for one batch
     of another's passages and not for all of them.
@@ -296,11 +338,10 @@ class CompiledE5:
         self.pad = conversion.pad
         words = folder.parent / conversion.words
         self.words = shared(words, lambda: np.load(words, mmap_mode="r"))
-        self.folder = folder
+        self.folder = folder.parent / conversion.base if conversion.base else folder
         self.positions = conversion.positions
-        with _signal_stack_kept():
-            graph = folder / "model.xml"
-            self._model = openvino().Core().compile_model(graph, "CPU", _options(kind))
+        self._factors = adapters.read_factors(folder / adapters.FILE) if conversion.base else {}
+        self._model = _graph(self.folder, kind, adapters.layers_of(self._factors))
         self._idle: list[Any] = []  # append and pop need no lock
         self.dimensions = self._model.output(0).partial_shape[1].get_length()
 
@@ -333,11 +374,32 @@ class CompiledE5:
         try:
             request = self._idle.pop()
         except IndexError:
-            request = self._model.create_infer_request()
+            request = self._request()
         found = request.infer({"words": self.words[tokens], "mask": mask}, share_inputs=True)
         vectors = found[output].copy()  # the next run writes where this one's lie
         self._idle.append(request)
         return vectors
+
+    def _request(self) -> Any:
+        """It keeps its factors from run to run."""
+        request = self._model.create_infer_request()
+        for name, factor in self._factors.items():
+            request.set_tensor(name, openvino().Tensor(factor, shared_memory=True))
+        return request
+
+
+def _graph(folder: Path, kind: Kind, layers: tuple[str, ...]) -> Any:
+    """One in memory for all models that adapt the same layers. The base has its own: with the
+    inputs for LoRA's factors a query would take longer."""
+
+    def compile_graph() -> Any:
+        core = openvino().Core()
+        graph = core.read_model(folder / "model.xml")
+        adapters.add_inputs(graph, layers, openvino().opset15)
+        with _signal_stack_kept():
+            return core.compile_model(graph, "CPU", _options(kind))
+
+    return shared((folder, kind, layers), compile_graph)
 
 
 def compiled(folder: Path, kind: Kind, conversion: Conversion) -> CompiledE5:

@@ -18,12 +18,15 @@ def write_tokenizer(text: str, path: Path) -> None:
 
 
 class Vocabulary:
-    """A tokenizer that cuts nothing."""
+    """A tokenizer that cuts nothing. Raises ValueError for what is none."""
 
     def __init__(self, text: str) -> None:
         from tokenizers import Tokenizer
 
-        self.fast = Tokenizer.from_str(text)
+        try:
+            self.fast = Tokenizer.from_str(text)
+        except Exception as error:  # the library's errors have no class of their own
+            raise ValueError(f"no tokenizer: {error}") from error
 
 
 class CutTokenizer:

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -38,6 +37,12 @@ def test_one_serves_all_lengths_and_whoever_cut_it_before(theirs, tmp_path):
 
 
 def test_the_json_stays_the_tokenizer_s_own(theirs, tmp_path):
-    path = Path(tmp_path / "tokenizer.json")
+    path = tmp_path / "tokenizer.json"
     write_tokenizer(theirs.to_str(), path)
     assert json.loads(path.read_text("utf-8"))["model"] == json.loads(theirs.to_str())["model"]
+
+
+def test_a_damaged_file_is_told_as_such(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("")
+    with pytest.raises(ValueError, match="no tokenizer"):
+        CutTokenizer(tmp_path / "tokenizer.json", 8)
