@@ -55,7 +55,12 @@ def main() -> None:
 
 
 def make_adapters(folder: Path, count: int) -> None:
-    """LoRA models as training saves them, converted ahead as a training's evaluation does it."""
+    """LoRA models as training saves them, converted ahead as a training's evaluation does it.
+
+    An adapter begins as no change at all: its weights are drawn, so that each has its own vectors.
+    """
+    import torch
+
     from e5demo.retrieval.encoder import E5Encoder
     from e5demo.retrieval.models import base_model
     from e5demo.training.recipe import make_recipe
@@ -64,7 +69,11 @@ def make_adapters(folder: Path, count: int) -> None:
     E5Encoder(base_model()).load()
     for number in range(count):
         settings = make_recipe("lora", "quick", seed=number)
-        save_weights(prepare_model(base_model(), settings), settings, folder / str(number))
+        model = prepare_model(base_model(), settings)
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weights, std=0.02)
+        save_weights(model, settings, folder / str(number))
         E5Encoder(_lora(folder, number)).load()
 
 

@@ -1,12 +1,13 @@
 """A model of two layers in the packed file's layout, written here byte by byte."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from e5demo.retrieval import bundled
+from e5demo.retrieval import bundled, models
 from e5demo.retrieval.models import ModelSource
 
 PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁la", "▁neige", "▁query", "▁passage", ":",
@@ -89,3 +90,20 @@ def tiny_model(tmp_path_factory, packed_file) -> ModelSource:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     bundled.unpack_model(packed_file, folder)
     return ModelSource("tiny", folder, "bundled-4bit")
+
+
+def adapted(base: ModelSource, folder: Path, seed: int = 0, **settings) -> ModelSource:
+    """A LoRA model over `base`, its weights drawn at random; `settings` are peft's."""
+    import torch
+    from peft import LoraConfig, TaskType
+
+    model = models.load(base)
+    model.add_adapter(
+        LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, **{"r": 4, "lora_alpha": 6} | settings)
+    )
+    drawn = torch.Generator().manual_seed(seed)
+    for name, weights in model.named_parameters():
+        if weights.requires_grad or "lora_" in name:
+            weights.data += 0.3 * torch.randn(weights.shape, generator=drawn)
+    model[0].auto_model.save_pretrained(folder)
+    return replace(base, weights="tuned", adapter=folder)

@@ -1,9 +1,9 @@
 """E5 compiled by OpenVINO: converted and measured once per model and machine, then read from disk.
 
-A folder beside the other model caches holds the graph, its tokenizer and what was measured. The
-word embeddings, four fifths of the weights, are a file of their own: models that share them, as
-LoRA's do with their base, share the file, and of it only the rows of words that occur are ever in
-memory. From there on a text is encoded without torch.
+A folder beside the other model caches holds the graph, its tokenizer and what was measured; a LoRA
+model's holds its factors, and the graph is its base's (see `adapters`). The word embeddings, four
+fifths of the weights, are a file of their own: models that share them share the file, and of it
+only the rows of words that occur are ever in memory. From there on a text is encoded without torch.
 """
 
 import ctypes
@@ -12,14 +12,12 @@ import platform
 import sys
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -27,8 +25,10 @@ import xxhash
 from filelock import FileLock
 
 from e5demo.errors import BadSetting
-from e5demo.retrieval import models
+from e5demo.retrieval import adapters, models
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.sharing import shared
+from e5demo.retrieval.tokens import CutTokenizer, write_tokenizer
 from e5demo.workspace import (
     model_cache,
     published_folder,
@@ -50,8 +50,8 @@ PRECISIONS: dict[Kind, str] = {
 # the same vector for a ranking, and so has torch's place in the cache of vectors.
 LEAST_COSINES: dict[Kind, float] = {"openvino": 0.99999, "openvino-bf16": 0.999}
 CLEARLY = 1.2  # a speed below this times another's may be noise, or worth no loss of precision
-LAYOUT = 4  # bump when what is written changes
-KEPT_CONVERSIONS = 8  # 85 MB each, and 384 MB for each file of word embeddings
+LAYOUT = 5  # bump when what is written changes
+KEPT_CONVERSIONS = 8  # 95 MB each, LoRA's 1 MB, and 384 MB for each file of word embeddings
 WORDS_SECONDS = 3600  # in which who wrote word embeddings converts the rest
 BATCH_TOKENS = 1024  # measured: 512 to 1,024 are the fastest; at 4,096 a sixth is lost
 SPEED_ROUNDS = 2
@@ -64,8 +64,9 @@ class Conversion:
     """What is known of a model on this machine. `problem` says why there is no graph of it.
 
     `words` is the file of word embeddings, `pad` and `positions` the token to fill up with and the
-    most of them. `speeds` are texts a second and `cosines` the least one to torch, over texts of
-    `sample_texts`.
+    most of them. `base` is the folder of the graph that a LoRA model's factors go into, and empty
+    where the model has one of its own. `speeds` are texts a second and `cosines` the least one to
+    torch, over texts of `sample_texts`.
     """
 
     words: str = ""
@@ -74,6 +75,7 @@ class Conversion:
     problem: str | None = None
     speeds: dict[str, float] = field(default_factory=dict)
     cosines: dict[str, float] = field(default_factory=dict)
+    base: str = ""
 
 
 def wanted_kind() -> Kind | None:
@@ -140,17 +142,32 @@ def prepare(source: ModelSource, texts: Sequence[str]) -> tuple[Conversion, Path
     if not about.is_file():
         if (device := _device()) != "cpu":  # not kept: the device may be gone tomorrow
             return Conversion(problem=f"the device is {device}"), folder
+        base = prepare(_base_of(source), texts) if source.adapter else None
         # One at a time: two would disturb each other's measurement.
         with FileLock(folder.parent / ".lock"):
             if not about.is_file():
                 with published_folder(folder, replace=True) as draft:
-                    conversion = _converted(models.load(source), draft, texts)
+                    conversion = _converted(models.load(source), draft, texts, base)
                     write_json(draft / about.name, asdict(conversion))
                 with suppress(OSError, ValueError, TypeError):  # a damaged one, or one in use
                     _prune(folder.parent)
-    with suppress(OSError):
-        os.utime(folder)  # used just now
-    return Conversion(**read_json(about)), folder
+    conversion = Conversion(**read_json(about))
+    used = [folder, folder.parent / conversion.base] if conversion.base else [folder]
+    for path in used:  # a base after all its models, and so kept longer
+        with suppress(OSError):
+            os.utime(path)
+    return conversion, folder
+
+
+def _base_of(source: ModelSource) -> ModelSource:
+    return replace(source, weights="local", adapter=None)
+
+
+def forget(folder: Path, conversion: Conversion) -> None:
+    """Remove a conversion that is damaged, with its base's, which may be what is."""
+    remove_folder(folder)
+    if conversion.base:
+        remove_folder(folder.parent / conversion.base)
 
 
 def _device() -> str:
@@ -160,27 +177,53 @@ def _device() -> str:
     return get_device_name()
 
 
-def _converted(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
+def _converted(
+    model: Any, draft: Path, texts: Sequence[str], base: tuple[Conversion, Path] | None
+) -> Conversion:
     """What lasts is told as its `problem`; what may pass is raised, to be tried again."""
     if problem := unfit(model):
         return Conversion(problem=problem)
     try:
-        return _measured(model, draft, texts)
+        if base and (conversion := _adapted(model, draft, texts, *base)):
+            return conversion
+        return _measured(model, draft, texts, _write_model(model, draft))
     except (OSError, MemoryError, ImportError):
         raise
     except Exception as error:  # whatever a foreign architecture or processor makes it stumble over
         return Conversion(problem=f"not convertible: {type(error).__name__}: {error}"[:300])
 
 
-def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
+def _adapted(
+    model: Any, draft: Path, texts: Sequence[str], base: Conversion, folder: Path
+) -> Conversion | None:
+    """By the base's graph; None where LoRA's weights are to be merged into one of the model's own,
+    as it is another kind of adapter, or does not agree with torch."""
+    factors = adapters.take_factors(model[0].auto_model)
+    if base.problem or factors is None:
+        return None
+    adapters.write_factors(draft / adapters.FILE, factors)
+    ready = Conversion(base.words, base.pad, model.max_seq_length, base=folder.name)
+    with suppress(RuntimeError, ValueError):  # the graph is damaged, or lacks a layer
+        found = _measured(model, draft, texts, ready)
+        if all(agrees(found, kind, least) for kind, least in LEAST_COSINES.items()
+               if agrees(base, kind, least)):  # fmt: skip
+            return found
+    (draft / adapters.FILE).unlink()
+    return None
+
+
+def _write_model(model: Any, draft: Path) -> Conversion:
     bert = model[0].auto_model
-    (draft / "tokenizer.json").write_text(model.tokenizer.backend_tokenizer.to_str(), "utf-8")
+    write_tokenizer(model.tokenizer.backend_tokenizer.to_str(), draft / "tokenizer.json")
     for layer in bert.modules():
         if hasattr(layer, "merge") and hasattr(layer, "lora_A"):  # as peft's layers do
             layer.merge()
     words = _write_words(bert, draft.parent)
     _write_graph(bert, draft / "model.xml")
-    ready = Conversion(words, model.tokenizer.pad_token_id, model.max_seq_length)
+    return Conversion(words, model.tokenizer.pad_token_id, model.max_seq_length)
+
+
+def _measured(model: Any, draft: Path, texts: Sequence[str], ready: Conversion) -> Conversion:
     encoders: dict[str, Encode] = {
         kind: CompiledE5(draft, kind, ready).encoder()
         for kind in LEAST_COSINES
@@ -191,9 +234,8 @@ def _measured(model: Any, draft: Path, texts: Sequence[str]) -> Conversion:
                                                    show_progress_bar=False)  # fmt: skip
     vectors = {kind: encode(texts) for kind, encode in encoders.items()}
     cosines = {kind: float((v * vectors["torch"]).sum(axis=1).min()) for kind, v in vectors.items()}
-    return replace(
-        ready, speeds=_known_speeds(bert, draft.parent, encoders, texts), cosines=cosines
-    )
+    known = _known_speeds(model[0].auto_model, draft.parent, encoders, texts)
+    return replace(ready, speeds=known, cosines=cosines)
 
 
 def unfit(model: Any) -> str | None:
@@ -286,32 +328,26 @@ def _write_graph(bert: Any, path: Path) -> None:
 
 
 class CompiledE5:
-    """A graph from disk in one precision, safe under threads.
+    """A model from disk in one precision, safe under threads.
 
     Each caller has its own request, and OpenVINO takes them in turn: a query waits for one batch
     of another's passages and not for all of them.
     """
 
     def __init__(self, folder: Path, kind: Kind, conversion: Conversion) -> None:
-        from tokenizers import Tokenizer
-
         self.pad = conversion.pad
-        self.words = np.load(folder.parent / conversion.words, mmap_mode="r")
-        self.tokenizer_json = (folder / "tokenizer.json").read_text("utf-8")
-        self.make_tokenizer = Tokenizer.from_str
+        words = folder.parent / conversion.words
+        self.words = shared(words, lambda: np.load(words, mmap_mode="r"))
+        self.folder = folder.parent / conversion.base if conversion.base else folder
         self.positions = conversion.positions
-        with _signal_stack_kept():
-            graph = folder / "model.xml"
-            self._model = openvino().Core().compile_model(graph, "CPU", _options(kind))
+        self._factors = adapters.read_factors(folder / adapters.FILE) if conversion.base else {}
+        self._model = _graph(self.folder, kind, adapters.layers_of(self._factors))
         self._idle: list[Any] = []  # append and pop need no lock
         self.dimensions = self._model.output(0).partial_shape[1].get_length()
 
-    def tokenizer(self, max_length: int) -> Any:
+    def tokenizer(self, max_length: int) -> CutTokenizer:
         """It cuts at `max_length` tokens or the model's own length."""
-        fast = self.make_tokenizer(self.tokenizer_json)
-        fast.no_padding()
-        fast.enable_truncation(min(max_length, self.positions))
-        return fast
+        return CutTokenizer(self.folder / "tokenizer.json", min(max_length, self.positions))
 
     def encode(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """Unit vectors, float32 of shape (texts, dimensions), of texts given as token ids."""
@@ -327,7 +363,7 @@ class CompiledE5:
 
     def encoder(self) -> Encode:
         tokenizer = self.tokenizer(self.positions)
-        return lambda texts: self.encode(token_ids(tokenizer, texts))
+        return lambda texts: self.encode(tokenizer.ids(texts))
 
     def _run(self, ids: Sequence[Sequence[int]], output: int) -> np.ndarray:
         shape = len(ids), max(map(len, ids))
@@ -338,29 +374,37 @@ class CompiledE5:
         try:
             request = self._idle.pop()
         except IndexError:
-            request = self._model.create_infer_request()
+            request = self._request()
         found = request.infer({"words": self.words[tokens], "mask": mask}, share_inputs=True)
         vectors = found[output].copy()  # the next run writes where this one's lie
         self._idle.append(request)
         return vectors
 
+    def _request(self) -> Any:
+        """It keeps its factors from run to run."""
+        request = self._model.create_infer_request()
+        for name, factor in self._factors.items():
+            request.set_tensor(name, openvino().Tensor(factor, shared_memory=True))
+        return request
 
-def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    return [found.ids for found in tokenizer.encode_batch_fast(list(texts))]
 
+def _graph(folder: Path, kind: Kind, layers: tuple[str, ...]) -> Any:
+    """One in memory for all models that adapt the same layers. The base has its own: with the
+    inputs for LoRA's factors a query would take longer."""
 
-_loaded: "weakref.WeakValueDictionary[tuple[Path, Kind], CompiledE5]"
-_loaded = weakref.WeakValueDictionary()
-_loading = Lock()
+    def compile_graph() -> Any:
+        core = openvino().Core()
+        graph = core.read_model(folder / "model.xml")
+        adapters.add_inputs(graph, layers, openvino().opset15)
+        with _signal_stack_kept():
+            return core.compile_model(graph, "CPU", _options(kind))
+
+    return shared((folder, kind, layers), compile_graph)
 
 
 def compiled(folder: Path, kind: Kind, conversion: Conversion) -> CompiledE5:
     """One in memory for all encoders of the model, whatever their length, as long as one lives."""
-    with _loading:
-        found = _loaded.get((folder, kind))
-        if found is None:
-            found = _loaded[folder, kind] = CompiledE5(folder, kind, conversion)
-        return found
+    return shared((folder, kind), lambda: CompiledE5(folder, kind, conversion))
 
 
 def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:

@@ -13,7 +13,7 @@ from e5demo.config import PROMPTS, SAMPLE, Prompting, prompts_of
 from e5demo.retrieval import compiled, models
 from e5demo.retrieval.compiled import PRECISIONS, Conversion, Kind
 from e5demo.retrieval.models import ModelSource
-from e5demo.workspace import remove_folder
+from e5demo.retrieval.tokens import CutTokenizer
 
 Role = Literal["query", "document"]
 # Torch's batches. On two CPU cores those of 16 encode 1.4 times as fast as the recipe's 64.
@@ -72,7 +72,7 @@ class E5Encoder:
         self._making = threading.RLock()  # of the three that follow, each made at its first need
         self._plan: Plan | None = None
         self._model: Any = None
-        self._compiled: tuple[compiled.CompiledE5, Any] | None = None
+        self._compiled: tuple[compiled.CompiledE5, CutTokenizer] | None = None
 
     @property
     def model(self) -> Any:
@@ -96,14 +96,14 @@ class E5Encoder:
             return self._plan
 
     @property
-    def graph(self) -> tuple[compiled.CompiledE5, Any] | None:
+    def graph(self) -> tuple[compiled.CompiledE5, CutTokenizer] | None:
         """The compiled model and its tokenizer; None where torch encodes."""
         with self._making:
             if self._compiled is None and self.plan.kind != "torch":
                 try:
                     self._compiled = self._opened()
                 except (OSError, RuntimeError, ValueError):  # damaged, or pruned since it was found
-                    remove_folder(self.plan.folder)
+                    compiled.forget(self.plan.folder, self.plan.conversion)
                     self._plan = None
                     self._compiled = self._opened()
             return self._compiled
@@ -138,7 +138,7 @@ class E5Encoder:
             return self._encode_by_torch(texts, role)
         model, tokenizer = graph
         prompted = [self.prompts[role] + text for text in texts]
-        return model.encode(compiled.token_ids(tokenizer, prompted))
+        return model.encode(tokenizer.ids(prompted))
 
     def _planned(self) -> Plan:
         wanted = compiled.wanted_kind()
@@ -151,7 +151,7 @@ class E5Encoder:
         kind, reason = compiled.chosen(conversion, wanted)
         return Plan(kind, reason, conversion, folder)
 
-    def _opened(self) -> tuple[compiled.CompiledE5, Any] | None:
+    def _opened(self) -> tuple[compiled.CompiledE5, CutTokenizer] | None:
         plan = self.plan
         if plan.kind == "torch":
             return None

@@ -4,14 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import adapted
 
 from e5demo.errors import BadSetting
-from e5demo.retrieval import compiled, models
+from e5demo.retrieval import adapters, compiled
 from e5demo.retrieval.compiled import Conversion, batches, chosen
 from e5demo.retrieval.encoder import E5Encoder, sample_texts
 from e5demo.workspace import remove_folder
@@ -52,7 +55,7 @@ def test_tokens_are_those_of_sentence_transformers(openvino, tiny_model, max_len
     _, tokenizer = encoder.graph
     prompted = [f"passage: {text}" for text in TEXTS]
     theirs = [encoder.model.tokenize([text])["input_ids"][0].tolist() for text in prompted]
-    assert compiled.token_ids(tokenizer, prompted) == theirs
+    assert tokenizer.ids(prompted) == theirs
     assert max(map(len, theirs)) == max_length
 
 
@@ -65,21 +68,6 @@ def test_token_vectors_and_places_are_torch_s(openvino, tiny_model, monkeypatch)
         ours, theirs = (one.token_vectors(text, "document") for one in (encoder, torch))
         np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-5)
         assert ours.offsets == theirs.offsets
-
-
-def test_an_adapter_shares_its_base_s_word_embeddings(openvino, tiny_model, caches, tmp_path):
-    from peft import LoraConfig, TaskType
-
-    model = models.load(tiny_model)
-    layers = LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=2, target_modules=["value"])
-    model.add_adapter(layers)
-    model.save_pretrained(str(tmp_path / "adapter"))
-    tuned = E5Encoder(replace(tiny_model, weights="tuned", adapter=tmp_path / "adapter"))
-    base = E5Encoder(tiny_model)
-    assert tuned.plan.folder != base.plan.folder
-    assert tuned.plan.conversion.words == base.plan.conversion.words
-    assert (base.plan.folder.parent / base.plan.conversion.words).is_file()
-    assert not any("words" in path.name for path in base.plan.folder.iterdir())
 
 
 def test_a_tuned_model_is_as_fast_as_its_base_was(openvino, tiny_model, tmp_path, monkeypatch):
@@ -286,22 +274,91 @@ def test_backends_are_compared_on_queries_and_passages():
     assert all(len(text) > 20 for text in texts)
 
 
-def test_an_adapter_s_vectors_are_torch_s_too(openvino, tiny_model, tmp_path, monkeypatch):
-    import torch
-    from peft import LoraConfig, TaskType
-
-    model = models.load(tiny_model)
-    layers = LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=4, target_modules=["query"])
-    model.add_adapter(layers)
-    drawn = torch.Generator().manual_seed(0)
-    for name, weights in model.named_parameters():
-        if "lora_" in name:
-            weights.data = torch.randn(weights.shape, generator=drawn)
-    model.save_pretrained(str(tmp_path / "adapter"))
-    source = replace(tiny_model, weights="tuned", adapter=tmp_path / "adapter")
-    encoder = E5Encoder(source)
+@pytest.mark.parametrize("targets", [["query", "value"], ["dense"], ["query", "key", "dense"]])
+def test_an_adapter_s_vectors_are_torch_s_by_its_base_s_graph(
+    openvino, tiny_model, tmp_path, monkeypatch, targets
+):
+    source = adapted(tiny_model, tmp_path / "adapter", target_modules=targets)
+    encoder, base = E5Encoder(source), E5Encoder(tiny_model)
     assert encoder.backend == "openvino"
     given = encoder.encode(TEXTS, "query")
-    assert np.abs(given - E5Encoder(tiny_model).encode(TEXTS, "query")).max() > 0.01
+    assert encoder.plan.conversion.base == base.plan.folder.name
+    assert {path.name for path in encoder.plan.folder.iterdir()} == {"about.json", adapters.FILE}
+    assert np.abs(given - base.encode(TEXTS, "query")).max() > 0.01
     monkeypatch.setenv("E5DEMO_BACKEND", "torch")
     np.testing.assert_allclose(given, E5Encoder(source).encode(TEXTS, "query"), atol=1e-5)
+
+
+def test_adapters_share_one_compiled_graph_and_keep_their_own_vectors(
+    openvino, tiny_model, tmp_path, monkeypatch
+):
+    sources = [
+        adapted(tiny_model, tmp_path / str(n), seed=n, r=n, target_modules=["query", "value"])
+        for n in (1, 2, 5)
+    ]
+    encoders = [E5Encoder(source) for source in (tiny_model, *sources)]
+    with ThreadPoolExecutor(8) as threads:
+        asked = [encoder for _ in range(25) for encoder in encoders]
+        given = list(threads.map(lambda encoder: encoder.encode(TEXTS, "query"), asked))
+    base, *tuned = [encoder.graph[0] for encoder in encoders]
+    assert len({id(model._model) for model in tuned}) == 1
+    assert base._model is not tuned[0]._model
+    assert base.words is tuned[0].words
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")
+    torch = [E5Encoder(source).encode(TEXTS, "query") for source in (tiny_model, *sources)]
+    assert min(np.abs(a - b).max() for a, b in combinations(torch, 2)) > 0.01
+    for vectors, expected in zip(given, torch * 25, strict=True):
+        np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "unusual", [{"use_dora": True}, {"bias": "lora_only"}, {"modules_to_save": ["key"]}]
+)
+def test_another_adapter_has_a_graph_of_its_own(
+    openvino, tiny_model, tmp_path, monkeypatch, unusual
+):
+    source = adapted(tiny_model, tmp_path / "adapter", target_modules=["value"], **unusual)
+    own_graph_is_torch_s(source, monkeypatch)
+
+
+def test_an_adapter_that_disagrees_by_its_base_s_graph_has_its_own(
+    openvino, tiny_model, tmp_path, monkeypatch
+):
+    source = adapted(tiny_model, tmp_path / "adapter", seed=9, target_modules=["value"])
+    take = adapters.take_factors
+    monkeypatch.setattr(
+        adapters, "take_factors", lambda bert: {n: f * 1.5 for n, f in take(bert).items()}
+    )
+    own_graph_is_torch_s(source, monkeypatch)
+
+
+def own_graph_is_torch_s(source, monkeypatch):
+    encoder = E5Encoder(source)
+    assert (encoder.backend, encoder.plan.conversion.base) == ("openvino", "")
+    given = encoder.encode(TEXTS, "query")
+    monkeypatch.setenv("E5DEMO_BACKEND", "torch")
+    np.testing.assert_allclose(given, E5Encoder(source).encode(TEXTS, "query"), atol=1e-5)
+
+
+@pytest.mark.parametrize("damaged", ["model.bin", "tokenizer.json", adapters.FILE])
+def test_an_adapter_outlives_damage_to_its_files_and_its_base_s(
+    openvino, tiny_model, tmp_path, damaged
+):
+    source = adapted(tiny_model, tmp_path / "adapter", seed=3, target_modules=["key"])
+    plan, vectors = E5Encoder(source).plan, E5Encoder(source).encode(TEXTS, "query")
+    folder = plan.folder if damaged == adapters.FILE else plan.folder.parent / plan.conversion.base
+    (folder / damaged).write_bytes(b"")
+    again = E5Encoder(source)
+    np.testing.assert_allclose(again.encode(TEXTS, "query"), vectors, atol=1e-6)
+    assert again.plan.conversion.base == plan.conversion.base
+    remove_folder(folder)
+    np.testing.assert_allclose(E5Encoder(source).encode(TEXTS, "query"), vectors, atol=1e-6)
+
+
+def test_an_adapter_in_use_keeps_its_base_from_being_pruned(openvino, tiny_model, tmp_path):
+    source = adapted(tiny_model, tmp_path / "adapter", seed=3, target_modules=["key"])
+    plan = E5Encoder(source).plan
+    base = plan.folder.parent / plan.conversion.base
+    os.utime(base, (1000, 1000))
+    assert E5Encoder(source).plan.folder == plan.folder
+    assert base.stat().st_mtime >= plan.folder.stat().st_mtime > 1000
