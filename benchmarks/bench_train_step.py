@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from e5demo.backend import SAMPLE
 from e5demo.config import PROMPTS
 from e5demo.retrieval.models import base_model
+from e5demo.training.estimate import in_bf16
 from e5demo.training.recipe import TrainingSettings, make_recipe
 from e5demo.training.worker import make_loss, prepare_model
 
@@ -43,6 +44,7 @@ class Side:
 
         self.name = f"{preset}, {method}"
         self.settings: TrainingSettings = make_recipe(method, preset, batch_size=BATCH)
+        self.bf16 = in_bf16(self.settings)
         self.model = prepare_model(base_model(), self.settings).train()
         self.loss = make_loss(self.model, self.settings)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -59,7 +61,9 @@ class Side:
         began = time.perf_counter()
         texts = (titles, PROMPTS["query"]), (articles, PROMPTS["document"])
         features = [self.model.preprocess([prompt + t for t in some]) for some, prompt in texts]
-        self.loss(features, None).backward()
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.loss(features, None)
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.max_grad_norm)
         self.optimiser.step()
         self.optimiser.zero_grad()

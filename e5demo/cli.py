@@ -174,6 +174,7 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         },
         "estimated_seconds": timing.train_seconds(tuned.settings, steps),
         "peak_memory_mb": trained.peak_memory_mb,
+        "precision": trained.precision,
         "estimated_memory_mb": timing.memory_mb(tuned.settings),
         **scores,
         "path": str(tuned.folder),

@@ -360,6 +360,7 @@ TRAINED = exactly(
     timings=exactly(train=SECONDS, evaluate_before=SECONDS, evaluate_after=SECONDS),
     estimated_seconds=SECONDS,
     peak_memory_mb=SECONDS,
+    precision={"enum": ["float32", "bf16"]},
     estimated_memory_mb=SECONDS,
     evaluations={"type": "array", "items": TEXT, "minItems": 2, "maxItems": 2},
     before=exactly(**dict.fromkeys(METRICS, SHARE)),

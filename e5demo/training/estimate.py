@@ -9,6 +9,7 @@ import pandas as pd
 import psutil
 
 from e5demo.config import PROMPTS
+from e5demo.retrieval.compiled import capabilities
 from e5demo.training.recipe import TrainingSettings
 
 PROBE_PAIRS = 8
@@ -24,6 +25,7 @@ COSTLY = (
     "max_length",
     "freeze_embeddings",
     "dropout",
+    "bf16",
     "hard_negatives",
     "lora_rank",
     "lora_targets",
@@ -123,12 +125,15 @@ class PeakMemory:
 
 def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: TrainingSettings) -> Timing:
     """Forward and backward on a few pairs, the first time unmeasured; no weight is changed."""
+    import torch
+
     probe = min(PROBE_PAIRS, settings.batch_size, len(pairs))
     prompts = text_prompts(pairs)
+    autocast = torch.autocast(model.device.type, torch.bfloat16, enabled=in_bf16(settings))
     model_mb = psutil.Process().memory_info().rss / 1e6
     model.train()
     took = []
-    with PeakMemory() as memory:
+    with PeakMemory() as memory, autocast:
         for number in range(1 + TIMED_PROBES):
             batch = pairs.sample(probe, random_state=number)
             began = time.perf_counter()
@@ -153,6 +158,15 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
         trainable=trainable,
         weights_mb=4 * (trainable if settings.method == "lora" else whole) / 1e6,
     )
+
+
+def in_bf16(settings: TrainingSettings) -> bool:
+    """Are layers computed in bf16 here? Weights, similarities and the loss stay float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return settings.bf16 and "BF16" in capabilities()
 
 
 def text_prompts(pairs: pd.DataFrame) -> dict[str, str]:

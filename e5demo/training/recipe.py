@@ -23,7 +23,8 @@ class TrainingSettings(Settings):
     are added to each pair, mined by `negatives_from` among the train split's, less those that
     score within `negative_margin` of the right one. `validations` are spread evenly over the
     training; where `patience` is given, as many without a better ndcg@10 end it and the best
-    weights are kept. LoRA's four settings are unused by `full`.
+    weights are kept. `bf16` computes layers in it where the processor can; graphics cards do so
+    anyway. LoRA's four settings are unused by `full`.
     """
 
     method: Method = "full"
@@ -40,6 +41,7 @@ class TrainingSettings(Settings):
     no_duplicates: bool = False
     freeze_embeddings: bool = False
     dropout: float = Field(0.1, ge=0, lt=1)
+    bf16: bool = False
     hard_negatives: int = Field(0, ge=0, le=8)
     negatives_from: Literal["bm25", "baseline"] = "bm25"
     negative_margin: float = Field(0.05, ge=0, lt=1)
@@ -63,14 +65,15 @@ class TrainingSettings(Settings):
 
 
 # `quick` is what two cores can do in minutes: E5's own temperature (scale 100), an article's first
-# 64 tokens, no dropout, and no optimiser state for the 96 of 118 million parameters that are word
-# embeddings. A step takes a twelfth of the recipe's time (benchmarks/bench_train_step.py).
+# 64 tokens, no dropout, bf16, and no optimiser state for the 96 of 118 million parameters that are
+# word embeddings. A step takes a fifteenth of the recipe's time (benchmarks/bench_train_step.py).
 QUICK = {
     "cached": False,
     "scale": 100.0,
     "max_length": 64,
     "freeze_embeddings": True,
     "dropout": 0.0,
+    "bf16": True,
     "no_duplicates": True,
     "max_minutes": 10.0,
 }

@@ -23,7 +23,13 @@ from e5demo.training.checkpoints import (
     publish_checkpoint,
     save_trained,
 )
-from e5demo.training.estimate import PeakMemory, Timing, text_prompts, time_training
+from e5demo.training.estimate import (
+    PeakMemory,
+    Timing,
+    in_bf16,
+    text_prompts,
+    time_training,
+)
 from e5demo.training.recipe import TrainingSettings
 from e5demo.workspace import published_folder, read_json, write_json
 
@@ -34,7 +40,8 @@ Validator = Callable[[Any], float]  # ndcg@10 of the model on validation queries
 
 @dataclass(frozen=True)
 class Trained:
-    """What training did: `steps` of `planned`, and the step whose weights were `kept`."""
+    """What training did: `steps` of `planned`, and the step whose weights were `kept`.
+    `precision` is what layers were computed in."""
 
     steps: int
     planned: int
@@ -43,6 +50,7 @@ class Trained:
     trainable_parameters: int
     total_parameters: int
     peak_memory_mb: float
+    precision: str = "float32"
 
 
 class TrainingStopped(KeyboardInterrupt):
@@ -96,6 +104,7 @@ def train(
         trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
         total_parameters=sum(p.numel() for p in parameters),
         peak_memory_mb=memory.peak_mb,
+        precision="bf16" if in_bf16(settings) else "float32",
     )
 
 
@@ -189,13 +198,8 @@ def _trainer(
     folder: Path,
     watcher: Any,
 ) -> Any:
-    import torch
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer
-    from sentence_transformers.base.sampler import BatchSamplers
-    from sentence_transformers.sentence_transformer.training_args import (
-        SentenceTransformerTrainingArguments,
-    )
 
     class Trainer(SentenceTransformerTrainer):
         """Its checkpoints hold the weights that change, and appear complete or not at all."""
@@ -211,9 +215,28 @@ def _trainer(
         def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
             load_trained(self.model, Path(checkpoint_path) / WEIGHTS)
 
-    samplers = {True: BatchSamplers.NO_DUPLICATES, False: BatchSamplers.BATCH_SAMPLER}
     prompts = text_prompts(pairs)
-    arguments = SentenceTransformerTrainingArguments(
+    return Trainer(
+        model=model,
+        args=training_arguments(settings, steps, prompts, folder),
+        train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in prompts}),
+        loss=make_loss(model, settings),
+        callbacks=[watcher],
+    )
+
+
+def training_arguments(
+    settings: TrainingSettings, steps: int, prompts: dict[str, str], folder: Path
+) -> Any:
+    """The trainer's, for `steps` steps on columns with these `prompts`."""
+    import torch
+    from sentence_transformers.base.sampler import BatchSamplers
+    from sentence_transformers.sentence_transformer.training_args import (
+        SentenceTransformerTrainingArguments,
+    )
+
+    samplers = {True: BatchSamplers.NO_DUPLICATES, False: BatchSamplers.BATCH_SAMPLER}
+    return SentenceTransformerTrainingArguments(
         output_dir=str(folder / ".checkpoint"),
         max_steps=steps,
         per_device_train_batch_size=settings.batch_size,
@@ -226,20 +249,14 @@ def _trainer(
         warmup_steps=int(settings.warmup_share * steps),
         optim="adamw_torch",
         prompts=prompts,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        bf16=in_bf16(settings),
+        use_cpu=in_bf16(settings) and not torch.cuda.is_available(),  # else bf16 is refused there
         seed=settings.seed,
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=1,
         save_strategy="no",  # the watcher says when
         report_to="none",
         disable_tqdm=True,
-    )
-    return Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in prompts}),
-        loss=make_loss(model, settings),
-        callbacks=[watcher],
     )
 
 

@@ -18,6 +18,7 @@ GROUPS = {
         "warmup_share",
         "freeze_embeddings",
         "dropout",
+        "bf16",
     ),
     "negatives": ("hard_negatives", "negatives_from", "negative_margin"),
     "validation": ("validations", "validation_queries", "patience"),

@@ -107,6 +107,11 @@ STATIC: dict[str, tuple[str, str]] = {
         "0,1 dans la recette ; à 0 un pas prend un tiers de temps en moins.",
         "0.1 in the recipe; at 0 a step takes a third less time.",
     ),
+    "set_bf16": ("Calculer en bf16", "Compute in bf16"),
+    "help_bf16": (
+        "Là où le processeur sait le faire ; un pas y prend un tiers de temps en moins.",
+        "Where the processor can; there a step takes a third less time.",
+    ),
     "set_hard_negatives": ("Négatifs difficiles par paire", "Hard negatives a pair"),
     "help_hard_negatives": (
         "Des articles proches mais faux, cherchés dans le seul split d’entraînement ; 0 : aucun.",
@@ -252,9 +257,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "off": (
         "Prévu pour ces pas {expected} et {memory} ; il a fallu {took} ({time}) et {used} "
-        "({more}).",
+        "({more}), calculé en {precision}.",
         "Expected for these steps {expected} and {memory}; it took {took} ({time}) and {used} "
-        "({more}).",
+        "({more}), computed in {precision}.",
     ),
     "kept": (
         "Les poids gardés sont ceux du pas {step}, les meilleurs en validation.",

@@ -134,6 +134,7 @@ def _end(language: str, tuned: Tuned) -> str:
                     memory=gigabytes(language, memory),
                     used=gigabytes(language, trained.peak_memory_mb),
                     more=_off(language, trained.peak_memory_mb / memory),
+                    precision=trained.precision,
                 )
             )
         )

@@ -84,6 +84,32 @@ def test_without_dropout_a_model_in_training_gives_the_same_each_time(tiny_model
     assert (first == second) == repeats
 
 
+@pytest.mark.parametrize(
+    ("wanted", "able", "precision"),
+    [(True, ["FP32", "BF16"], "bf16"), (True, ["FP32"], "float32"), (False, ["BF16"], "float32")],
+)
+def test_bf16_is_used_where_it_is_wanted_and_the_processor_has_it(
+    tiny_model, tmp_path, monkeypatch, wanted, able, precision
+):
+    monkeypatch.setattr("e5demo.training.estimate.capabilities", lambda: able)
+    seen = []
+    original = worker.make_loss
+
+    def watched(model, settings):
+        def note(layer, given, found):
+            if layer.training:
+                seen.append(found.dtype)
+
+        model[0].auto_model.encoder.layer[0].output.dense.register_forward_hook(note)
+        return original(model, settings)
+
+    monkeypatch.setattr(worker, "make_loss", watched)
+    recipe = make_recipe("full", "quick", **SMALL, bf16=wanted)
+    trained = worker.train(PAIRS, recipe, tiny_model, tmp_path)
+    assert trained.precision == precision
+    assert {str(kind) for kind in seen} == {f"torch.{precision.replace('bf16', 'bfloat16')}"}
+
+
 def test_lora_keeps_a_dropout_of_its_own(tiny_model):
     recipe = make_recipe("lora", "quick", dropout=0.0, lora_dropout=0.25)
     model = worker.prepare_model(tiny_model, recipe)
