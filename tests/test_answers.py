@@ -23,7 +23,7 @@ def retrievers(tmp_path, passages=PASSAGES):
     corpus.articles["title"] = [f"Titre {i}" for i in range(len(passages))]
     lexical = BM25Retriever(corpus)
     dense = DenseRetriever(corpus, FakeEncoder(), EmbeddingCache(tmp_path))
-    return {"bm25": lexical, "baseline": dense, "fusion": FusionRetriever([lexical, dense])}
+    return {"bm25": lexical, "baseline": dense, "fusion": FusionRetriever(lexical, dense)}
 
 
 def test_a_column_has_its_first_k_and_the_ranks_of_the_rest(tmp_path):

@@ -75,7 +75,7 @@ class Engine:
         if name == "bm25":
             return self._bm25(corpus)
         dense = self._dense(corpus, max_length, progress, tuned, prompting, precision)
-        return dense if name == "baseline" else FusionRetriever([self._bm25(corpus), dense])
+        return dense if name == "baseline" else FusionRetriever(self._bm25(corpus), dense)
 
     def unencoded(
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None

@@ -200,8 +200,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "why_no_terms": ("Aucun mot en commun.", "No word in common."),
     "why_fusion": (
-        "La fusion additionne 1 / (60 + rang) : {parts}.",
-        "Fusion adds up 1 / (60 + rank): {parts}.",
+        "La fusion additionne les scores, chacun ramené à la même moyenne et au même écart ; "
+        "rangs : {parts}.",
+        "Fusion adds up the scores, each brought to the same mean and spread; ranks: {parts}.",
     ),
     "why_query": ("Requête", "Query"),
     "why_passage": ("Article", "Article"),
