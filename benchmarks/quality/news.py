@@ -1,0 +1,78 @@
+"""The study's data: pairs and splits, what is searched, and scores of vectors."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from e5demo.config import SplitSettings
+from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
+from e5demo.data.pairs import make_pairs
+from e5demo.data.reading import read_table
+from e5demo.data.splits import draw_plain
+from e5demo.evaluation.metrics import score_run
+from e5demo.evaluation.runs import DEPTH, make_run
+from e5demo.retrieval.lexical import BM25Retriever
+from e5demo.retrieval.search import Ranking, top
+
+
+@dataclass(frozen=True)
+class News:
+    """Pairs of a file and the notebook's split of them. The corpus is every article."""
+
+    pairs: pd.DataFrame
+    parts: pd.Series
+
+    @classmethod
+    def read(cls, path: Path) -> "News":
+        pairs = make_pairs(read_table(path)).kept
+        return cls(pairs, draw_plain(len(pairs), SplitSettings(mode="notebook")))
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return make_corpus(self.pairs, self.parts, "all")
+
+    @cached_property
+    def train(self) -> pd.DataFrame:
+        return self.pairs[(self.parts == "train").to_numpy()].reset_index(drop=True)
+
+    @cached_property
+    def bm25(self) -> BM25Retriever:
+        return BM25Retriever(self.corpus)
+
+    def queries(self, split: str, limit: int | None = None) -> Queries:
+        if split == "all":  # nothing was tuned on them
+            everything = pd.Series("all", index=self.parts.index)
+            return make_queries(self.pairs, everything, self.corpus, split="all")
+        return make_queries(self.pairs, self.parts, self.corpus, split=split, limit=limit)
+
+
+def encode(model: Any, texts: list[str], role: str, max_length: int) -> np.ndarray:
+    """Unit vectors, float32 of shape (texts, dimensions); on a graphics card in bf16."""
+    import torch
+
+    model.max_seq_length = max_length
+    cuda = model.device.type == "cuda"
+    call = model.encode_query if role == "query" else model.encode_document
+    with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
+        vectors = call(
+            texts,
+            batch_size=256 if cuda else 16,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_tensor=True,
+        )
+    vectors = torch.nn.functional.normalize(vectors.float(), dim=1)
+    return vectors.cpu().numpy()
+
+
+def rankings(asked: np.ndarray, passages: np.ndarray, depth: int = DEPTH) -> list[Ranking]:
+    return [top(passages @ one, depth) for one in asked]
+
+
+def score(found: list[Ranking], queries: Queries, corpus: Corpus) -> pd.DataFrame:
+    """As `metrics.score_run`, at 1, 5 and 10."""
+    return score_run(make_run(list(queries.texts), found, corpus), queries.qrels)
