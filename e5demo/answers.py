@@ -15,6 +15,7 @@ from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.explain import Heat, term_scores, token_heat
 from e5demo.retrieval.fusion import DEPTH as FUSED
 from e5demo.retrieval.fusion import FusionRetriever
+from e5demo.retrieval.late import RerankRetriever
 from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.search import Ranking, Retriever
 
@@ -65,12 +66,14 @@ class Column:
 class Reasons:
     """Why a hit stands where it does, as far as its retriever allows: the query's words that BM25
     found and their scores, what each word adds to the cosine (None where the model cannot be taken
-    apart), and fusion's ranks in its members, None beyond those that it looks at."""
+    apart), fusion's ranks in its members, None beyond those that it looks at, and whether its first
+    hits were ranked anew."""
 
     terms: list[tuple[str, float]] | None
     dense: bool
     heat: Heat | None
     ranks: list[int | None] | None
+    reranked: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def reasons(
     allowed: np.ndarray | None = None,
 ) -> Reasons:
     """Of the passage at `position`; `encoder` is that of a retriever that uses one."""
-    members = retriever.members if isinstance(retriever, FusionRetriever) else [retriever]
+    fusion = retriever.fusion if isinstance(retriever, RerankRetriever) else retriever
+    members = fusion.members if isinstance(fusion, FusionRetriever) else [retriever]
     lexical = next((m for m in members if isinstance(m, BM25Retriever)), None)
     passage = retriever.corpus.articles["passage"].iloc[position]  # the same in every such corpus
     ranks = None
@@ -157,6 +161,7 @@ def reasons(
         dense=encoder is not None,
         heat=token_heat(encoder, query, passage) if encoder else None,
         ranks=ranks,
+        reranked=isinstance(retriever, RerankRetriever),
     )
 
 

@@ -77,7 +77,7 @@ from e5demo.report import (
     write_evidence,
 )
 from e5demo.retrieval.encoder import E5Encoder
-from e5demo.retrieval.engine import DENSE, RETRIEVERS, Engine
+from e5demo.retrieval.engine import DENSE, OVER, RETRIEVERS, Engine
 from e5demo.retrieval.fusion import DEPTH as FUSED
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.search import Retriever
@@ -307,8 +307,9 @@ class Backend:
     def find_retriever(self, name: str) -> tuple[str, ModelSource | None]:
         """The kind of retriever that `name` means, and the tuned model in it.
 
-        `bm25`, `baseline` and `fusion` are themselves; a tuned model's id is a dense retriever,
-        `fusion:ID` its fusion with BM25. Raises UnknownRetriever, BaseModelChanged.
+        Those without a tuned model are themselves; a tuned model's id is a dense retriever,
+        `fusion:ID` its fusion with BM25, `rerank:ID` that one reranked. Raises UnknownRetriever,
+        BaseModelChanged.
         """
         if name in RETRIEVERS:
             return name, None
@@ -317,14 +318,17 @@ class Backend:
             tuned = self.tuned(rest)
         except UnknownExperiment:
             tuned = None
-        if tuned is None or prefix not in ("", "fusion"):
+        if tuned is None or prefix not in ("", *OVER):
             raise UnknownRetriever(retriever=name, known=", ".join(self.retrievers()))
         return prefix or "baseline", tuned.source(self.engine.find_model())
 
     def retrievers(self) -> list[str]:
-        """The names that can be asked for: the three, then each tuned model and its fusion."""
+        """The names that can be asked for, then each tuned model and what is made over it."""
         tuned = [t.id for t in self.all_tuned()]
-        return [*RETRIEVERS, *(name for i in tuned for name in (i, f"fusion:{i}"))]
+        return [
+            *RETRIEVERS,
+            *(name for i in tuned for name in (i, *(f"{way}:{i}" for way in OVER))),
+        ]
 
     def all_trainings(self) -> list[Tuned]:
         """Newest first, whether they came to their end or not."""
@@ -457,7 +461,8 @@ class Backend:
         max_length: int = MAX_LENGTH,
         scope: Scope | None = None,
     ) -> Reasons:
-        """Why the passage stands where it does; fusion has the reasons of both its members.
+        """Why the passage stands where it does; fusion has the reasons of both its members, and
+        reranked it has the fusion's.
 
         Raises UnknownRetriever, and KeyError for a passage that the corpus lacks.
         """
@@ -509,7 +514,7 @@ class Backend:
         Raises EmptySplit, UnknownRetriever, NoWeights, TooDeep.
         """
         kind, tuned = self.find_retriever(retriever)
-        if kind == "fusion" and max(settings.cutoffs) > FUSED:
+        if kind in OVER and max(settings.cutoffs) > FUSED:
             raise TooDeep(retriever=retriever, depth=FUSED)
         split = self.split(dataset, split_settings, progress)
         corpus = self.corpus(dataset, split_settings, settings.corpus)
@@ -533,7 +538,6 @@ class Backend:
             rankings = found.search(texts, max(DEPTH, *settings.cutoffs))
         run = make_run(list(queries.texts), rankings, corpus)
         scores = score_run(run, queries.qrels, settings.cutoffs)
-        encoder = self.engine.encoder(length, tuned, settings.prompts) if kind in DENSE else None
         return save_experiment(
             self.workspace.experiments,
             self._measured(dataset, retriever, split_settings, settings, corpus, queries),
@@ -545,7 +549,7 @@ class Backend:
             metrics=average(scores),
             timings={"encode_passages": 0.0, **timings},
             cached_passages=found_passages,
-            query_milliseconds=one_query_milliseconds(found, encoder, texts),
+            query_milliseconds=one_query_milliseconds(found, texts),
         )
 
     def measured_ranks(
@@ -846,7 +850,7 @@ class Backend:
         tuned = self.training(experiment_id)
         with tuned.working():
             for experiment in self.experiments():
-                if experiment.measured.retriever in (tuned.id, f"fusion:{tuned.id}"):
+                if experiment.measured.retriever.rpartition(":")[2] == tuned.id:
                     remove_folder(experiment.folder)
             remove_folder(tuned.folder)
 
@@ -1048,16 +1052,15 @@ def _queries(found: Mapping[str, Experiment]) -> int:
     return next(iter(found.values())).queries
 
 
-def one_query_milliseconds(
-    retriever: Retriever, encoder: E5Encoder | None, queries: Sequence[str]
-) -> float:
-    """As one person's query takes, encoding included: the median of a few."""
+def one_query_milliseconds(retriever: Retriever, queries: Sequence[str]) -> float:
+    """As one person's query takes, encoding included: the median of a few.
+
+    With a blank behind they are queries that the retriever was not prepared for.
+    """
     took = []
     for query in queries[:TIMED_QUERIES]:
         began = time.perf_counter()
-        if encoder:  # the retriever knows these queries' vectors by now
-            encoder.encode([query], "query")
-        retriever.search([query], 10)
+        retriever.search([f"{query} "], 10)
         took.append(1000 * (time.perf_counter() - began))
     return statistics.median(took)
 

@@ -484,7 +484,7 @@ def _parser() -> Parser:
     added.add_argument(
         "--retriever",
         required=True,
-        help="bm25, baseline, fusion, a tuned model's id, or fusion:ID",
+        help="bm25, baseline, fusion, rerank, a tuned model's id, fusion:ID or rerank:ID",
     )
     added.add_argument("--limit-queries", type=int, metavar="N", help="a sample drawn by --seed")
     added.add_argument("--cutoffs", metavar="K,K", help="default 1,5,10")

@@ -19,6 +19,7 @@ COLOURS = {
     "bm25": "#7a7a7a",
     "baseline": "#2f7fd1",
     "fusion": "#1f9d6b",
+    "rerank": "#b0367a",
     "full": "#cf5a2c",
     "lora": "#9467c9",
 }
@@ -26,6 +27,7 @@ SYMBOLS = {
     "bm25": "square",
     "baseline": "circle",
     "fusion": "diamond",
+    "rerank": "hexagon",
     "full": "triangle-up",
     "lora": "star",
 }

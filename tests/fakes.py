@@ -1,5 +1,6 @@
 """An encoder of keywords in E5's place: nothing loads torch, and every cosine is known."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from e5demo.data.corpus import Corpus
-from e5demo.retrieval.encoder import Role
+from e5demo.retrieval.encoder import Role, Tokens
 from e5demo.retrieval.engine import Engine
 
 VOCABULARY = ("baleine", "budget", "neige", "train", "vin")
@@ -43,6 +44,14 @@ class FakeEncoder:
         has = np.array([[word in text.casefold() for word in self.vocabulary] for text in texts])
         vectors = np.column_stack([has, ~has.any(axis=1)]).astype(np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def token_vectors(self, text: str, role: Role) -> Tokens:
+        """One token a word, each with the vector that it would have alone; a mark at each end."""
+        words = list(re.finditer(r"\S+", text))
+        vectors = [self.encode([word.group()], role)[0] for word in words]
+        marks = np.ones((1, len(self.vocabulary) + 1), np.float32)
+        rows = np.concatenate([marks, *(v[None] for v in vectors), marks])
+        return Tokens(rows, [(0, 0), *(word.span() for word in words), (0, 0)])
 
 
 class FakeEngine(Engine):

@@ -6,11 +6,13 @@ from e5demo.answers import as_json, hits_table, reasons, side_by_side
 from e5demo.answers import ask as ask_to
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.dense import DenseRetriever
-from e5demo.retrieval.fusion import FusionRetriever
+from e5demo.retrieval.fusion import BM25_WEIGHT, FusionRetriever, fuse
+from e5demo.retrieval.late import RerankRetriever
 from e5demo.retrieval.lexical import BM25Retriever
 
 PASSAGES = ["Une baleine", "La neige", "La neige sur un train", "Un train", "Du vin"]
 FIELDS = ["title", "date", "agency", "url"]
+MEMBERS = ("bm25", "baseline")
 
 
 def ask(retriever, name, query, k, depth=100, allowed=None):
@@ -23,7 +25,9 @@ def retrievers(tmp_path, passages=PASSAGES):
     corpus.articles["title"] = [f"Titre {i}" for i in range(len(passages))]
     lexical = BM25Retriever(corpus)
     dense = DenseRetriever(corpus, FakeEncoder(), EmbeddingCache(tmp_path))
-    return {"bm25": lexical, "baseline": dense, "fusion": FusionRetriever(lexical, dense)}
+    fusion = FusionRetriever(lexical, dense)
+    rerank = RerankRetriever(fusion, dense.encoder)
+    return {"bm25": lexical, "baseline": dense, "fusion": fusion, "rerank": rerank}
 
 
 def test_a_column_has_its_first_k_and_the_ranks_of_the_rest(tmp_path):
@@ -44,11 +48,11 @@ def test_a_margin_is_the_way_to_the_next_hit_shown_or_not(tmp_path):
     assert [hit.margin for hit in ask(dense, "baseline", "neige", k=9).hits][-1] is None
 
 
-@pytest.mark.parametrize("name", ["bm25", "baseline", "fusion"])
+@pytest.mark.parametrize("name", [*MEMBERS, "fusion"])
 @pytest.mark.parametrize("kept", [[0, 2, 3], [4], [], [0, 1, 2, 3, 4]])
 def test_what_is_not_allowed_is_no_hit_and_the_rest_keeps_its_order(tmp_path, name, kept):
     """As brute force: the whole ranking, less what is not allowed. Fusion's members are filtered
-    before their ranks are fused."""
+    before their scores are fused."""
     found = retrievers(tmp_path)
     allowed = np.isin(np.arange(len(PASSAGES)), kept)
     ids = {f"p{i:03}" for i in kept}
@@ -59,11 +63,9 @@ def test_what_is_not_allowed_is_no_hit_and_the_rest_keeps_its_order(tmp_path, na
 
     column = ask(found[name], name, "neige train", k=5, allowed=allowed)
     if name == "fusion":
-        sums = {}
-        for member in ("bm25", "baseline"):
-            for rank, one in enumerate(filtered(found[member]), start=1):
-                sums[one] = sums.get(one, 0) + 1 / (60 + rank)
-        expected = sorted(sums, key=lambda one: (-sums[one], one))
+        members = [found[one].search(["neige train"], 100, allowed)[0] for one in MEMBERS]
+        fused = fuse(members, (BM25_WEIGHT, 1.0), 5)
+        expected = [f"p{at:03}" for at in fused.positions]
     else:
         expected = filtered(found[name])
     assert column.ranked == expected
@@ -133,5 +135,8 @@ def test_bm25_s_reasons_are_its_terms_and_fusion_s_its_members_ranks_besides(tmp
     assert reasons(found["fusion"], found["baseline"].encoder, "neige", 0).ranks == [None, 3]
     allowed = np.array([True, False, True, True, True])
     assert reasons(found["fusion"], found["baseline"].encoder, "neige", 2, allowed).ranks == [1, 1]
+    assert not why.reranked
+    again = reasons(found["rerank"], found["baseline"].encoder, "neige", 1)
+    assert (again.terms, again.ranks, again.reranked) == (why.terms, why.ranks, True)
     why = reasons(found["baseline"], found["baseline"].encoder, "neige", 1)
     assert (why.terms, why.dense, why.ranks) == (None, True, None)

@@ -372,7 +372,7 @@ def test_the_article_sought_may_be_outside_the_filters(backend, dataset):
 def test_all_queries_are_searched_as_each_is(backend, dataset):
     corpus = backend.corpus(dataset, SPLIT, "all")
     queries = ["De la neige", "zyx07", "introuvable"]
-    for name in ("bm25", "baseline", "fusion"):
+    for name in ("bm25", "baseline", "fusion", "rerank"):
         table = backend.search_all(corpus, queries, name, k=3)
         for query in queries:
             single = backend.search(corpus, query, name, k=3)
@@ -502,7 +502,10 @@ def test_an_unfinished_training_is_listed_but_is_no_model(backend, dataset, tmp_
     second.rename("Essai")
     assert [one.id for one in backend.all_trainings()] == [second.id, first.id]
     assert backend.names() == {second.id: "Essai"}
-    assert (backend.all_tuned(), backend.retrievers()) == ([], ["bm25", "baseline", "fusion"])
+    assert (backend.all_tuned(), backend.retrievers()) == (
+        [],
+        ["bm25", "baseline", "fusion", "rerank"],
+    )
     with pytest.raises(UnknownRetriever):
         backend.find_retriever(first.id)
     for ask in (backend.tuned, lambda i: backend.export_training(first, tmp_path / "x.zip")):
@@ -605,7 +608,7 @@ def test_a_trained_model_is_a_retriever(tuning, path, method):
     assert (tuned.id, tuned.state) == (begun.id, "done")
     assert tuned.trained.steps == tuned.plan[0] == tuned.pairs // 4
     assert {name for name, *_ in stages} == {"estimate", "train"}
-    assert tuning.retrievers()[3:] == [tuned.id, f"fusion:{tuned.id}"]
+    assert tuning.retrievers()[4:] == [tuned.id, f"fusion:{tuned.id}", f"rerank:{tuned.id}"]
     done = tuning.evaluate(dataset, tuned.id, SPLIT, SHORT)
     assert (done.measured.retriever, done.measured.weights) == (tuned.id, "tuned")
     base = tuning.evaluate(dataset, "baseline", SPLIT, SHORT)
@@ -773,7 +776,9 @@ def test_export_with_merged_weights_and_import_elsewhere(tuning, finished, tmp_p
     assert (finished.folder / "merged" / "model.safetensors").is_file()
     other = Backend(Workspace(tmp_path / "other"), tuning.engine)
     imported = other.import_training(target)
-    assert other.retrievers()[3:] == [finished.id, f"fusion:{finished.id}"]
+    assert other.retrievers()[4:] == [
+        finished.id, f"fusion:{finished.id}", f"rerank:{finished.id}",
+    ]  # fmt: skip
     assert imported.source(tuning.engine.find_model()).adapter == imported.folder / "adapter"
     again = other.import_training(imported.folder)
     assert len(other.all_tuned()) == 2

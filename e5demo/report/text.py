@@ -15,6 +15,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "bm25": ("BM25", "BM25"),
     "baseline": ("E5 de base", "E5 baseline"),
     "fusion": ("Fusion", "Fusion"),
+    "rerank": ("Reclassé", "Reranked"),
     "full": ("Complet", "Full"),
     "lora": ("LoRA", "LoRA"),
     "ablated_none": ("sans préfixes", "without prompts"),

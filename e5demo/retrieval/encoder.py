@@ -33,6 +33,10 @@ class Encoder(Protocol):
         """float32 of shape (len(texts), dimensions), rows of length 1."""
         ...
 
+    def token_vectors(self, text: str, role: Role) -> "Tokens":
+        """The vectors of which `encode` makes the text's own."""
+        ...
+
 
 @dataclass(frozen=True)
 class Tokens:

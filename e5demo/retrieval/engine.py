@@ -14,12 +14,14 @@ from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.fusion import FusionRetriever
+from e5demo.retrieval.late import RerankRetriever
 from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.models import ModelSource, base_model
 from e5demo.retrieval.search import Retriever
 
-RETRIEVERS = ("bm25", "baseline", "fusion")
-DENSE = ("baseline", "fusion")  # those that need the model
+RETRIEVERS = ("bm25", "baseline", "fusion", "rerank")
+DENSE = ("baseline", "fusion", "rerank")  # those that need the model
+OVER = ("fusion", "rerank")  # made of BM25 and a dense one, the base's or a tuned model's
 KEPT_ENCODERS = 5  # four columns of models, and one that a job's estimate asks for
 KEPT_INDEXES = 6
 CHARS_PER_TOKEN = 4  # French news in E5's vocabulary: 1,190 characters give 279 tokens
@@ -37,9 +39,10 @@ class Engine:
         self._encoders: LRUCache = LRUCache(KEPT_ENCODERS)
         self._bm25s: LRUCache = LRUCache(KEPT_INDEXES)
         self._denses: LRUCache = LRUCache(KEPT_INDEXES)
+        self._reranks: LRUCache = LRUCache(KEPT_INDEXES)
         # A condition each: who waits for one corpus's encoding does not hold up BM25.
         self._encoder_ready, self._bm25_ready = Condition(), Condition()
-        self._dense_ready = Condition()
+        self._dense_ready, self._rerank_ready = Condition(), Condition()
         self._rates: dict[int, float] = {}  # seconds per unit of work, by max length
 
     @cachedmethod(
@@ -65,7 +68,7 @@ class Engine:
     ) -> Retriever:
         """Build, or take, the retriever; a dense one encodes its corpus first if need be.
 
-        `tuned` takes the base model's place in `baseline` and `fusion`; `prompting` and
+        `tuned` takes the base model's place in all but `bm25`; `prompting` and
         `precision` are for ablations.
 
         Raises UnknownRetriever, NoWeights, NotAModel.
@@ -74,6 +77,8 @@ class Engine:
             raise UnknownRetriever(retriever=name, known=", ".join(RETRIEVERS))
         if name == "bm25":
             return self._bm25(corpus)
+        if name == "rerank":
+            return self._rerank(corpus, max_length, progress, tuned, prompting, precision)
         dense = self._dense(corpus, max_length, progress, tuned, prompting, precision)
         return dense if name == "baseline" else FusionRetriever(self._bm25(corpus), dense)
 
@@ -126,6 +131,24 @@ class Engine:
 
         encoder = self.encoder(max_length, tuned, prompting)
         return DenseRetriever(corpus, encoder, self.cache, progress, precision)
+
+    @cachedmethod(
+        lambda self: self._reranks,
+        key=lambda self, corpus, length, _, *way: (corpus.fingerprint, length, *way),
+        condition=lambda self: self._rerank_ready,
+    )
+    def _rerank(
+        self,
+        corpus: Corpus,
+        max_length: int,
+        progress: Progress,
+        tuned: ModelSource | None,
+        prompting: Prompting,
+        precision: Precision,
+    ) -> Retriever:
+        dense = self._dense(corpus, max_length, progress, tuned, prompting, precision)
+        fusion = FusionRetriever(self._bm25(corpus), dense)
+        return RerankRetriever(fusion, self.encoder(max_length, tuned, prompting))
 
 
 def _work(passages: Sequence[str], max_length: int) -> int:

@@ -112,7 +112,7 @@ def retriever_name(language: str, name: str, names: Mapping[str, str] | None = N
 
 
 def kind_of(name: str) -> str:
-    """bm25, baseline, fusion, full or lora: what a retriever's colour goes by."""
+    """bm25, baseline, fusion, rerank, full or lora: what a retriever's colour goes by."""
     return re.split("[:-]", name)[0]
 
 

@@ -82,6 +82,8 @@ def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> 
             for label, rank in zip(("BM25", "E5"), why.ranks, strict=True)
         )
         parts.append(html.note(say(language, "why_fusion", parts=told)))
+    if why.reranked:
+        parts.append(html.note(say(language, "why_rerank")))
     if why.terms is not None:
         parts.append(_terms(language, why.terms))
     if why.dense:

@@ -172,7 +172,7 @@ def create_search_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
         which = read(*json.loads(was)[1:]).kind  # the corpus that was searched
-        model = retriever.removeprefix("fusion:")
+        model = retriever.rpartition(":")[2]
         options = [f"--corpus={which}", f"--max-length={choices.max_length}"]
         if model not in RETRIEVERS:
             options.append(f"--retriever={model}")

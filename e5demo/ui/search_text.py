@@ -204,6 +204,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "rangs : {parts}.",
         "Fusion adds up the scores, each brought to the same mean and spread; ranks: {parts}.",
     ),
+    "why_rerank": (
+        "Puis ses 20 premiers sont reclassés : pour E5, chaque mot du titre cherche le mot le plus "
+        "proche de l’article.",
+        "Then its first 20 are ranked anew: by E5, each word of the title looks for the article’s "
+        "nearest word.",
+    ),
     "why_query": ("Requête", "Query"),
     "why_passage": ("Article", "Article"),
     "close": ("Fermer", "Close"),

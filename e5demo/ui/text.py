@@ -94,6 +94,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "lora": ("LoRA", "LoRA"),
     "baseline": ("E5 de base", "E5 baseline"),
     "fusion": ("Fusion", "Fusion"),
+    "rerank": ("Reclassé", "Reranked"),
     "corpus": ("Chercher dans", "Search in"),
     "corpus_test": ("le split de test", "the test split"),
     "corpus_all": ("tous les articles", "all articles"),

@@ -378,19 +378,20 @@ def test_a_set_too_small_to_split_says_so_where_the_split_would_be(app, visit, t
 
 def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
     page = visit(app)
-    choose(page, "Fusion")
+    choose(page, "Fusion", "Reclassé")
     ask(page, "Une baleine égarée dans le port de Saint-Nazaire")
-    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion"])
+    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion", "Reclassé"])
     expect(page.locator(".note.summary:visible")).to_contain_text(
-        "Rang de l’article visé : BM25 1, E5 de base 1, Fusion 1."
+        "Rang de l’article visé : BM25 1, E5 de base 1, Fusion 1, Reclassé 1."
     )
     expect(page.locator(".kind-baseline")).to_contain_text(re.compile(r"RBO 0,\d\d"))
-    expect(page.locator(".moves g.gold line")).to_have_count(2)
+    expect(page.locator(".moves g.gold line")).to_have_count(3)
     expect(page.locator(".kind-bm25 .move.gone").first).to_be_visible()
     reasons = {
         "bm25": "BM25 additionne",
         "baseline": "Une aide pour l’œil",
-        "fusion": "La fusion additionne 1 / (60 + rang) : BM25 1 ; E5 1.",
+        "fusion": "ramené à la même moyenne et au même écart ; rangs : BM25 1 ; E5 1.",
+        "rerank": "Puis ses 20 premiers sont reclassés",
     }
     for kind, told in reasons.items():
         hit = page.locator(f".kind-{kind} li").first
@@ -402,9 +403,9 @@ def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
         page.get_by_role("button", name="Fermer").click()
         expect(sheet).to_have_count(0)
     page.reload()
-    expect(page.locator("#columns")).to_contain_text("Fusion")
+    expect(page.locator("#columns")).to_contain_text("Reclassé")
     ask(page, "baleine")
-    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion"])
+    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion", "Reclassé"])
 
 
 def test_filters_narrow_every_column(app, visit):

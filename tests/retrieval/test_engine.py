@@ -9,6 +9,7 @@ from e5demo.errors import UnknownRetriever
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.engine import RATE_SAMPLE, RETRIEVERS, Engine
 from e5demo.retrieval.fusion import FusionRetriever
+from e5demo.retrieval.late import RerankRetriever
 from e5demo.retrieval.lexical import BM25Retriever
 
 PASSAGES = ["la neige", "le train", "du vin"]
@@ -43,13 +44,15 @@ def test_each_name_gives_its_retriever(tmp_path):
     engine = FakeEngine(tmp_path)
     corpus = corpus_of(PASSAGES)
     made = [engine.retriever(name, corpus, 512) for name in RETRIEVERS]
-    assert [type(one) for one in made] == [BM25Retriever, DenseRetriever, FusionRetriever]
+    assert [type(one) for one in made] == [
+        BM25Retriever, DenseRetriever, FusionRetriever, RerankRetriever,
+    ]  # fmt: skip
     for one in made:
         assert one.search(["train"], 1)[0].positions.tolist() == [1]
 
 
 def test_an_unknown_retriever_is_named_with_the_known_ones(tmp_path):
-    with pytest.raises(UnknownRetriever, match=r"tfidf: use bm25, baseline, fusion"):
+    with pytest.raises(UnknownRetriever, match=r"tfidf: use bm25, baseline, fusion, rerank"):
         FakeEngine(tmp_path).retriever("tfidf", corpus_of(PASSAGES), 512)
 
 

@@ -10,7 +10,7 @@ from e5demo.config import SplitSettings
 from e5demo.ui import create_page
 from e5demo.workspace import new_visitor
 
-RETRIEVERS = ("bm25", "baseline", "fusion")
+RETRIEVERS = ("bm25", "baseline", "fusion", "rerank")
 EMPTY = {"agencies": [], "since": "", "until": "", "visitor": ""}
 
 
@@ -88,7 +88,7 @@ def test_two_people_with_the_same_articles_each_see_their_own_titles(tmp_path, m
             asked = {"dataset": dataset.id, "visitor": visitor, "agencies": agencies}
             (told,) = ask(client, "la neige", RETRIEVERS, **asked).json()["data"]
             hits = [hit for column in told["columns"] for hit in column["hits"]]
-            assert len(hits) == 30
+            assert len(hits) == 40
             assert {hit["agency"] for hit in hits} == {name}
             assert all(name in hit["title"] for hit in hits)
 

@@ -1,0 +1,133 @@
+"""The fusion's first hits, ranked anew by late interaction of E5's own token vectors.
+
+Late interaction (ColBERT: Khattab and Zaharia 2020) compares each token of the query with the token
+of the passage that is nearest to it, where E5's one vector has to stand for the whole passage. It
+takes no weights but E5's.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+from cachetools import LRUCache
+
+from e5demo.data.corpus import Corpus
+from e5demo.jobs import Progress, silent
+from e5demo.retrieval.encoder import Encoder, Role
+from e5demo.retrieval.fusion import DEPTH, FusionRetriever, standardised
+from e5demo.retrieval.search import Ranking, top
+
+RERANKED = 20  # of the fusion's hits: of 50 the ranking is no better (benchmarks/quality/README.md)
+# Beside the fusion's 1, chosen on validation titles: the same.
+LATE_WEIGHT = 1.5
+CENTRE_PASSAGES = 32  # from which the mean token is taken
+KEPT_PASSAGES = 512  # whose token vectors stay in memory, some 150 KB each
+
+
+class RerankRetriever:
+    """Adds late interaction to the fusion's score, each standardised.
+
+    A passage's tokens are computed when it is a candidate, some 30 ms each on two cores; those of
+    the last ones are kept.
+    """
+
+    def __init__(self, fusion: FusionRetriever, encoder: Encoder) -> None:
+        self.fusion = fusion
+        self.encoder = encoder
+        self.corpus: Corpus = fusion.corpus
+        self.recall_of_flat = fusion.recall_of_flat
+        self._kept: LRUCache = LRUCache(KEPT_PASSAGES)
+        self._lock = Lock()
+        self._prepared: dict[str, dict[int, float]] = {}
+
+    def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
+        """Score all queries' candidates, passage by passage: each is read once, however many
+        queries it is a candidate of."""
+        self.fusion.prepare(queries, progress)
+        asked = {query: self._tokens(query, "query") for query in queries}
+        askers: dict[int, list[str]] = defaultdict(list)
+        for query, ranking in zip(queries, self.fusion.search(queries, RERANKED), strict=True):
+            for position in ranking.positions.tolist():
+                askers[position].append(query)
+        found: dict[str, dict[int, float]] = {query: {} for query in queries}
+        for done, position in enumerate(sorted(askers)):
+            progress("encode", done, len(askers))
+            tokens = self._tokens(self._passages[position], "document")
+            for query in askers[position]:
+                found[query][position] = interaction(asked[query], tokens)
+        self._prepared = found
+
+    def encode(self, queries: Sequence[str]) -> None:
+        self.fusion.encode(queries)
+
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> list[Ranking]:
+        """At most as many hits as the fusion has."""
+        fused = self.fusion.search(queries, 2 * DEPTH, allowed)
+        return [self._rerank(*pair, k) for pair in zip(queries, fused, strict=True)]
+
+    def _rerank(self, query: str, fused: Ranking, k: int) -> Ranking:
+        if not len(fused.positions):
+            return fused
+        known = self._prepared.get(query, {})
+        first = fused.positions[:RERANKED].tolist()
+        new = [position for position in first if position not in known]
+        if new:
+            asked = self._tokens(query, "query")
+            known = known | {at: interaction(asked, self._passage_tokens(at)) for at in new}
+        late = np.array([known[position] for position in first])
+        # What was not looked at counts as the least of what was.
+        late = np.pad(late, (0, len(fused.positions) - len(late)), constant_values=late.min())
+        total = fused.scores + LATE_WEIGHT * standardised(late)
+        return top(total, k, fused.positions)
+
+    def _passage_tokens(self, position: int) -> np.ndarray:
+        with self._lock:
+            found = self._kept.get(position)
+        if found is None:
+            found = self._tokens(self._passages[position], "document")
+            with self._lock:
+                self._kept[position] = found
+        return found.astype(np.float32)
+
+    def _tokens(self, text: str, role: Role) -> np.ndarray:
+        """Unit vectors, float16 of shape (tokens, dimensions), less the mean token first."""
+        return unit(_own(self.encoder, text, role) - self._centre).astype(np.float16)
+
+    @cached_property
+    def _passages(self) -> list[str]:
+        return self.corpus.passages
+
+    @cached_property
+    def _centre(self) -> np.ndarray:
+        """The mean token of some passages. All of E5's tokens lean its way, and what they have in
+        common tells none from another."""
+        spread = np.linspace(0, len(self._passages) - 1, CENTRE_PASSAGES).astype(int)
+        some = [_own(self.encoder, self._passages[at], "document") for at in np.unique(spread)]
+        return np.concatenate(some).mean(axis=0)
+
+
+def interaction(asked: np.ndarray, tokens: np.ndarray) -> float:
+    """The mean over the query's tokens of the greatest cosine with any of the passage's.
+
+    Both are unit vectors, of shapes (tokens, dimensions). 0 where either has none.
+    """
+    if not len(asked) or not len(tokens):
+        return 0.0
+    cosines = asked.astype(np.float32) @ tokens.astype(np.float32).T
+    return float(cosines.max(axis=1).mean())
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def _own(encoder: Encoder, text: str, role: Role) -> np.ndarray:
+    """The vectors of the text's own tokens, without the prompt's and the marks of its ends."""
+    tokens = encoder.token_vectors(text, role)
+    places = np.array(tokens.offsets).reshape(-1, 2)
+    return tokens.vectors[places[:, 1] > places[:, 0]]

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from fakes import FakeEncoder, corpus_of
+
+from e5demo.retrieval.cache import EmbeddingCache
+from e5demo.retrieval.dense import DenseRetriever
+from e5demo.retrieval.fusion import FusionRetriever
+from e5demo.retrieval.late import LATE_WEIGHT, RerankRetriever, interaction
+from e5demo.retrieval.lexical import BM25Retriever
+
+PASSAGES = ["le vin de table", "neige et train", "train", "neige sur la vigne et vin", "rien"]
+
+
+@pytest.fixture
+def rerank(tmp_path):
+    return reranking(PASSAGES, tmp_path)
+
+
+def reranking(passages, folder):
+    corpus, encoder = corpus_of(passages), FakeEncoder()
+    dense = DenseRetriever(corpus, encoder, EmbeddingCache(folder))
+    return RerankRetriever(FusionRetriever(BM25Retriever(corpus), dense), encoder)
+
+
+def test_interaction_is_the_mean_of_each_query_token_s_best_cosine():
+    asked = np.array([[1, 0], [0, 1], [0.6, 0.8]])
+    tokens = np.array([[0.8, 0.6], [0, -1]])
+    assert interaction(asked, tokens) == pytest.approx((0.8 + 0.6 + 0.96) / 3)
+    assert interaction(asked, np.empty((0, 2))) == interaction(np.empty((0, 2)), tokens) == 0
+
+
+def test_late_interaction_is_added_to_the_fusion(rerank):
+    """By hand: of each candidate the interaction with the mean token taken off both sides."""
+    query = "neige train"
+    (fused,) = rerank.fusion.search([query], 200)
+    (found,) = rerank.search([query], 5)
+    tokens = [rerank.encoder.token_vectors(text, "document").vectors[1:-1] for text in PASSAGES]
+    mean = np.concatenate(tokens).mean(axis=0)
+
+    def centred(vectors):
+        return (vectors - mean) / np.linalg.norm(vectors - mean, axis=1, keepdims=True)
+
+    asked = centred(rerank.encoder.token_vectors(query, "query").vectors[1:-1])
+    late = np.array([(asked @ centred(tokens[at]).T).max(axis=1).mean() for at in fused.positions])
+    total = fused.scores + LATE_WEIGHT * (late - late.mean()) / late.std()
+    assert dict(zip(found.positions, found.scores, strict=True)) == pytest.approx(
+        dict(zip(fused.positions, total, strict=True)),
+        abs=0.01,  # tokens are kept in float16
+    )
+    assert found.positions[0] == 1
+
+
+def test_prepared_queries_get_the_same_ranking_and_read_each_passage_once(rerank):
+    queries = ["neige train", "vin", "train"]
+    told = []
+    typed = rerank.search(queries, 5)
+    other = RerankRetriever(rerank.fusion, rerank.encoder)
+    read = []
+    plain = other.encoder.token_vectors
+    other.encoder.token_vectors = lambda text, role: read.append((role, text)) or plain(text, role)
+    _ = other._centre
+    read.clear()
+    other.prepare(queries, lambda *step: told.append(step))
+    assert sorted(text for role, text in read if role == "document") == sorted(PASSAGES)
+    read.clear()
+    for before, after in zip(typed, other.search(queries, 5), strict=True):
+        assert before.positions.tolist() == after.positions.tolist()
+        assert before.scores == pytest.approx(after.scores)
+    assert not read
+    assert told[-1] == ("encode", 4, 5)
+
+
+def test_only_the_first_are_looked_at_and_the_rest_stay_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("e5demo.retrieval.late.RERANKED", 2)
+    rerank = reranking(PASSAGES, tmp_path)
+    (fused,) = rerank.fusion.search(["train"], 200)
+    (found,) = rerank.search(["train"], 5)
+    assert set(found.positions[:2]) == set(fused.positions[:2])
+    assert found.positions[2:].tolist() == fused.positions[2:].tolist()
+
+
+def test_filters_hold_and_an_empty_corpus_gives_nothing(rerank):
+    allowed = np.array([True, False, False, False, True])
+    (found,) = rerank.search(["train"], 5, allowed)
+    assert set(found.positions) == {0, 4}
+    (none,) = rerank.search(["train"], 5, np.zeros(5, bool))
+    assert not len(none.positions)
+
+
+def test_a_query_without_a_token_leaves_the_fusion_s_order(rerank):
+    (fused,) = rerank.fusion.search([" "], 5)
+    (found,) = rerank.search([" "], 5)
+    assert found.positions.tolist() == fused.positions.tolist()
