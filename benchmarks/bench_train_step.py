@@ -31,6 +31,7 @@ COLUMNS = {
     "side": ("preset", None),
     "max_length": ("tokens at most", 0),
     "trainable": ("millions trained", 1),
+    "negatives": ("negatives a pair", 0),
     "seconds": ("seconds a step", 2),
     "ratio": ("steps for one of the recipe", 1),
 }
@@ -59,7 +60,9 @@ class Side:
         import torch
 
         began = time.perf_counter()
-        texts = (titles, PROMPTS["query"]), (articles, PROMPTS["document"])
+        # Negatives are articles too, of which ones does not matter here.
+        columns = [articles] * (1 + self.settings.hard_negatives)
+        texts = (titles, PROMPTS["query"]), *((some, PROMPTS["document"]) for some in columns)
         features = [self.model.preprocess([prompt + t for t in some]) for some, prompt in texts]
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.bf16):
             loss = self.loss(features, None)
@@ -103,6 +106,7 @@ def main() -> None:
         {
             "side": side.name,
             "max_length": side.settings.max_length,
+            "negatives": side.settings.hard_negatives,
             "trainable": sum(p.numel() for p in side.parameters) / 1e6,
             "seconds": statistics.median(side.seconds),
             "ratio": statistics.median(a / b for a, b in zip(recipe, side.seconds, strict=True)),

@@ -527,6 +527,7 @@ def test_extra_triplets_are_trained_on_but_for_the_test_s(
     rows = [(f"Une question {i}", f"Un article pour {i}", f"Un contre {i}") for i in range(4)]
     extra = write_triplets(tmp_path / "votes.csv", *rows, (test["query"].iloc[0], "pour", "contre"))
     options = ["train", news, "--method", "lora", "--extra", extra, *SMALL, *SHORT]
+    options += ["--set", "hard_negatives=0"]
     assert main([*map(str, options), "--json"]) == 0
     told = capsys.readouterr()
     answered = valid(json.loads(told.out), TRAINED)

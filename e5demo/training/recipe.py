@@ -65,8 +65,9 @@ class TrainingSettings(Settings):
 
 
 # `quick` is what two cores can do in minutes: E5's own temperature (scale 100), an article's first
-# 64 tokens, no dropout, bf16, and no optimiser state for the 96 of 118 million parameters that are
-# word embeddings. A step takes a fifteenth of the recipe's time (benchmarks/bench_train_step.py).
+# 64 tokens, no dropout, bf16, no optimiser state for the 96 of 118 million parameters that are word
+# embeddings, and a passage beside each right one that BM25 takes for it: the others of a batch are
+# soon too easy. What each is worth: benchmarks/quality/README.md.
 QUICK = {
     "cached": False,
     "scale": 100.0,
@@ -75,20 +76,19 @@ QUICK = {
     "dropout": 0.0,
     "bf16": True,
     "no_duplicates": True,
+    "hard_negatives": 1,
     "max_minutes": 10.0,
 }
-# `best` has an hour or two: longer texts, a mined negative for each pair, and the weights of the
-# best validation.
+# `best` has two hours: longer texts, three epochs, and the weights of the best validation.
 BEST = {
     **QUICK,
     "cached": True,
     "mini_batch": 32,
-    "max_length": 256,
-    "epochs": 2.0,
-    "hard_negatives": 1,
+    "max_length": 128,
+    "epochs": 3.0,
     "validations": 8,
     "patience": 3,
-    "max_minutes": 90.0,
+    "max_minutes": 120.0,
 }
 # LoRA at the recipe's learning rate hardly moves in minutes.
 LORA_RATE = {"learning_rate": 1e-3}

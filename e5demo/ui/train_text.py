@@ -182,16 +182,20 @@ STATIC: dict[str, tuple[str, str]] = {
 
 SPOKEN: dict[str, tuple[str, str]] = {
     "about_quick": (
-        "Ce que deux cœurs peuvent en dix minutes : textes courts, mots gelés, échelle d’E5.",
-        "What two cores can do in ten minutes: short texts, frozen words, E5’s own scale.",
+        "Ce que deux cœurs peuvent en dix minutes : textes courts, mots gelés, échelle d’E5, et un "
+        "négatif difficile par paire, car les autres articles d’un lot sont vite trop faciles.",
+        "What two cores can do in ten minutes: short texts, frozen words, E5’s own scale, and a "
+        "hard negative a pair, as the other articles of a batch are soon too easy.",
     ),
     "about_notebook": (
         "La recette à la lettre : 64 paires par lot, 512 tokens, une époque.",
         "The recipe to the letter: 64 pairs a batch, 512 tokens, one epoch.",
     ),
     "about_best": (
-        "Textes plus longs, un négatif difficile par paire, les meilleurs poids de la validation.",
-        "Longer texts, a hard negative for each pair, the best weights of the validation.",
+        "Deux heures au plus : comme « rapide », sur des textes plus longs, trois époques, et les "
+        "meilleurs poids de la validation.",
+        "Two hours at most: as “quick” on longer texts, three epochs, and the best weights of the "
+        "validation.",
     ),
     "cost": ("≈ {time} · {memory}", "≈ {time} · {memory}"),
     "cost_unknown": ("coût à mesurer", "cost not measured yet"),

@@ -38,7 +38,7 @@ def test_mistakes_are_named_at_once():
 def test_best_mines_negatives_and_keeps_the_best_validation(method):
     best, quick = make_recipe(method, "best"), make_recipe(method, "quick")
     assert (best.hard_negatives, best.validations, best.patience) == (1, 8, 3)
-    assert (best.max_minutes, best.epochs, best.max_length) == (90, 2, 256)
+    assert (best.max_minutes, best.epochs, best.max_length) == (120, 3, 128)
     assert (best.cached, best.scale, best.learning_rate) == (True, quick.scale, quick.learning_rate)
 
 
