@@ -22,10 +22,12 @@ def quick_imports() -> Iterator[None]:
         return getfile(object)
 
     inspect.getfile = source_file
+    was_on = gc.isenabled()
     gc.disable()  # what is imported stays: to look through it for garbage takes time and finds none
     try:
         yield
     finally:
         inspect.getfile = getfile
         gc.freeze()
-        gc.enable()
+        if was_on:
+            gc.enable()

@@ -7,7 +7,7 @@ from e5demo.answers import ask as ask_to
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.fusion import BM25_WEIGHT, FusionRetriever, fuse
-from e5demo.retrieval.late import RerankRetriever
+from e5demo.retrieval.late import RerankRetriever, TokenCache
 from e5demo.retrieval.lexical import BM25Retriever
 
 PASSAGES = ["Une baleine", "La neige", "La neige sur un train", "Un train", "Du vin"]
@@ -26,7 +26,7 @@ def retrievers(tmp_path, passages=PASSAGES):
     lexical = BM25Retriever(corpus)
     dense = DenseRetriever(corpus, FakeEncoder(), EmbeddingCache(tmp_path))
     fusion = FusionRetriever(lexical, dense)
-    rerank = RerankRetriever(fusion, dense.encoder)
+    rerank = RerankRetriever(fusion, dense.encoder, TokenCache())
     return {"bm25": lexical, "baseline": dense, "fusion": fusion, "rerank": rerank}
 
 

@@ -630,7 +630,8 @@ def test_negatives_are_mined_and_the_best_validation_is_kept(tuning, path, monke
 
     monkeypatch.setattr("e5demo.backend.add_negatives", add)
     dataset = tuning.import_csv(path)
-    begun = begin(tuning, dataset, preset="best", epochs=1, validations=2, patience=2)
+    begun = begin(tuning, dataset, preset="best", epochs=1, validations=2, patience=2,
+                  hard_negatives=1)  # fmt: skip
     stages = []
     tuned = tuning.go_on_training(begun, lambda stage, *_: stages.append(stage))
     assert seen["corpus"] == seen["pairs"]  # no passage of validation or test

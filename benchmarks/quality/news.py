@@ -15,7 +15,6 @@ from e5demo.data.reading import read_table
 from e5demo.data.splits import draw_plain
 from e5demo.evaluation.metrics import score_run
 from e5demo.evaluation.runs import DEPTH, make_run
-from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.search import Ranking, top
 
 
@@ -39,14 +38,7 @@ class News:
     def train(self) -> pd.DataFrame:
         return self.pairs[(self.parts == "train").to_numpy()].reset_index(drop=True)
 
-    @cached_property
-    def bm25(self) -> BM25Retriever:
-        return BM25Retriever(self.corpus)
-
     def queries(self, split: str, limit: int | None = None) -> Queries:
-        if split == "all":  # nothing was tuned on them
-            everything = pd.Series("all", index=self.parts.index)
-            return make_queries(self.pairs, everything, self.corpus, split="all")
         return make_queries(self.pairs, self.parts, self.corpus, split=split, limit=limit)
 
 

@@ -14,7 +14,7 @@ from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.fusion import FusionRetriever
-from e5demo.retrieval.late import RerankRetriever
+from e5demo.retrieval.late import RerankRetriever, TokenCache
 from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.models import ModelSource, base_model
 from e5demo.retrieval.search import Retriever
@@ -39,10 +39,10 @@ class Engine:
         self._encoders: LRUCache = LRUCache(KEPT_ENCODERS)
         self._bm25s: LRUCache = LRUCache(KEPT_INDEXES)
         self._denses: LRUCache = LRUCache(KEPT_INDEXES)
-        self._reranks: LRUCache = LRUCache(KEPT_INDEXES)
+        self._tokens = TokenCache()
         # A condition each: who waits for one corpus's encoding does not hold up BM25.
         self._encoder_ready, self._bm25_ready = Condition(), Condition()
-        self._dense_ready, self._rerank_ready = Condition(), Condition()
+        self._dense_ready = Condition()
         self._rates: dict[int, float] = {}  # seconds per unit of work, by max length
 
     @cachedmethod(
@@ -77,10 +77,13 @@ class Engine:
             raise UnknownRetriever(retriever=name, known=", ".join(RETRIEVERS))
         if name == "bm25":
             return self._bm25(corpus)
-        if name == "rerank":
-            return self._rerank(corpus, max_length, progress, tuned, prompting, precision)
         dense = self._dense(corpus, max_length, progress, tuned, prompting, precision)
-        return dense if name == "baseline" else FusionRetriever(self._bm25(corpus), dense)
+        if name == "baseline":
+            return dense
+        fusion = FusionRetriever(self._bm25(corpus), dense)
+        if name == "fusion":
+            return fusion
+        return RerankRetriever(fusion, self.encoder(max_length, tuned, prompting), self._tokens)
 
     def unencoded(
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None
@@ -131,24 +134,6 @@ class Engine:
 
         encoder = self.encoder(max_length, tuned, prompting)
         return DenseRetriever(corpus, encoder, self.cache, progress, precision)
-
-    @cachedmethod(
-        lambda self: self._reranks,
-        key=lambda self, corpus, length, _, *way: (corpus.fingerprint, length, *way),
-        condition=lambda self: self._rerank_ready,
-    )
-    def _rerank(
-        self,
-        corpus: Corpus,
-        max_length: int,
-        progress: Progress,
-        tuned: ModelSource | None,
-        prompting: Prompting,
-        precision: Precision,
-    ) -> Retriever:
-        dense = self._dense(corpus, max_length, progress, tuned, prompting, precision)
-        fusion = FusionRetriever(self._bm25(corpus), dense)
-        return RerankRetriever(fusion, self.encoder(max_length, tuned, prompting))
 
 
 def _work(passages: Sequence[str], max_length: int) -> int:

@@ -6,7 +6,8 @@ takes no weights but E5's.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 
@@ -20,10 +21,27 @@ from e5demo.retrieval.fusion import DEPTH, FusionRetriever, standardised
 from e5demo.retrieval.search import Ranking, top
 
 RERANKED = 20  # of the fusion's hits: of 50 the ranking is no better (benchmarks/quality/README.md)
-# Beside the fusion's 1, chosen on validation titles: the same.
-LATE_WEIGHT = 1.5
+LATE_WEIGHT = 1.5  # beside the fusion's 1, chosen on validation titles: see the same file
 CENTRE_PASSAGES = 32  # from which the mean token is taken
-KEPT_PASSAGES = 512  # whose token vectors stay in memory, some 150 KB each
+KEPT_BYTES = 100_000_000  # of token vectors in memory: 150 KB a passage of 192 tokens
+
+
+class TokenCache:
+    """Token vectors of the passages looked at last, for all models and corpora; safe under
+    threads."""
+
+    def __init__(self) -> None:
+        self._kept: LRUCache = LRUCache(KEPT_BYTES, getsizeof=lambda vectors: vectors.nbytes)
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        with self._lock:
+            found = self._kept.get(key)
+        if found is None:
+            found = make()
+            with self._lock, suppress(ValueError):  # one that is larger than all that is kept
+                self._kept[key] = found
+        return found
 
 
 class RerankRetriever:
@@ -33,20 +51,22 @@ class RerankRetriever:
     the last ones are kept.
     """
 
-    def __init__(self, fusion: FusionRetriever, encoder: Encoder) -> None:
+    def __init__(self, fusion: FusionRetriever, encoder: Encoder, cache: TokenCache) -> None:
         self.fusion = fusion
         self.encoder = encoder
+        self.cache = cache
         self.corpus: Corpus = fusion.corpus
         self.recall_of_flat = fusion.recall_of_flat
-        self._kept: LRUCache = LRUCache(KEPT_PASSAGES)
-        self._lock = Lock()
         self._prepared: dict[str, dict[int, float]] = {}
 
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
         """Score all queries' candidates, passage by passage: each is read once, however many
         queries it is a candidate of."""
         self.fusion.prepare(queries, progress)
-        asked = {query: self._tokens(query, "query") for query in queries}
+        asked = {}
+        for done, query in enumerate(queries):
+            progress("encode", done, len(queries))
+            asked[query] = self._centred(_own(self.encoder, query, "query"))
         askers: dict[int, list[str]] = defaultdict(list)
         for query, ranking in zip(queries, self.fusion.search(queries, RERANKED), strict=True):
             for position in ranking.positions.tolist():
@@ -54,7 +74,7 @@ class RerankRetriever:
         found: dict[str, dict[int, float]] = {query: {} for query in queries}
         for done, position in enumerate(sorted(askers)):
             progress("encode", done, len(askers))
-            tokens = self._tokens(self._passages[position], "document")
+            tokens = self._centred(_own(self.encoder, self._passages[position], "document"))
             for query in askers[position]:
                 found[query][position] = interaction(asked[query], tokens)
         self._prepared = found
@@ -76,7 +96,7 @@ class RerankRetriever:
         first = fused.positions[:RERANKED].tolist()
         new = [position for position in first if position not in known]
         if new:
-            asked = self._tokens(query, "query")
+            asked = self._centred(_own(self.encoder, query, "query"))
             known = known | {at: interaction(asked, self._passage_tokens(at)) for at in new}
         late = np.array([known[position] for position in first])
         # What was not looked at counts as the least of what was.
@@ -85,29 +105,34 @@ class RerankRetriever:
         return top(total, k, fused.positions)
 
     def _passage_tokens(self, position: int) -> np.ndarray:
-        with self._lock:
-            found = self._kept.get(position)
-        if found is None:
-            found = self._tokens(self._passages[position], "document")
-            with self._lock:
-                self._kept[position] = found
-        return found.astype(np.float32)
+        return self._centred(self._kept_tokens(position).astype(np.float32))
 
-    def _tokens(self, text: str, role: Role) -> np.ndarray:
-        """Unit vectors, float16 of shape (tokens, dimensions), less the mean token first."""
-        return unit(_own(self.encoder, text, role) - self._centre).astype(np.float16)
+    def _kept_tokens(self, position: int) -> np.ndarray:
+        key = self.encoder.key("document"), self.corpus.ids[position]
+        passage = self._passages[position]
+        return self.cache.get(
+            key, lambda: _own(self.encoder, passage, "document").astype(np.float16)
+        )
+
+    def _centred(self, vectors: np.ndarray) -> np.ndarray:
+        """Unit vectors, less the mean token first."""
+        return unit(vectors - self._centre)
 
     @cached_property
     def _passages(self) -> list[str]:
         return self.corpus.passages
 
-    @cached_property
+    @property
     def _centre(self) -> np.ndarray:
         """The mean token of some passages. All of E5's tokens lean its way, and what they have in
         common tells none from another."""
+        key = "centre", self.encoder.key("document"), self.corpus.fingerprint
+        return self.cache.get(key, self._mean_token)
+
+    def _mean_token(self) -> np.ndarray:
         spread = np.linspace(0, len(self._passages) - 1, CENTRE_PASSAGES).astype(int)
-        some = [_own(self.encoder, self._passages[at], "document") for at in np.unique(spread)]
-        return np.concatenate(some).mean(axis=0)
+        some = [self._kept_tokens(at) for at in np.unique(spread)]
+        return np.concatenate(some).mean(axis=0, dtype=np.float32)
 
 
 def interaction(asked: np.ndarray, tokens: np.ndarray) -> float:

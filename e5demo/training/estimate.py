@@ -163,10 +163,16 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
 def in_bf16(settings: TrainingSettings) -> bool:
     """Are layers computed in bf16 here? Weights, similarities and the loss stay float32."""
     import torch
+    from sentence_transformers.util import get_device_name
 
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    return settings.bf16 and "BF16" in capabilities()
+    if not settings.bf16 or get_device_name() != "cpu":
+        return False
+    try:
+        return "BF16" in capabilities()
+    except ImportError:  # without OpenVINO nobody tells; what is used instead is told at the end
+        return False
 
 
 def text_prompts(pairs: pd.DataFrame) -> dict[str, str]:

@@ -67,7 +67,8 @@ class TrainingSettings(Settings):
 # `quick` is what two cores can do in minutes: E5's own temperature (scale 100), an article's first
 # 64 tokens, no dropout, bf16, no optimiser state for the 96 of 118 million parameters that are word
 # embeddings, and a passage beside each right one that BM25 takes for it: the others of a batch are
-# soon too easy. What each is worth: benchmarks/quality/README.md.
+# soon too easy. What each is worth: benchmarks/README.md and
+# benchmarks/quality/README.md.
 QUICK = {
     "cached": False,
     "scale": 100.0,

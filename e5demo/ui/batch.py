@@ -16,7 +16,7 @@ from e5demo.ui.text import count, say
 from e5demo.workspace import fresh_download, write_spreadsheet
 
 MOST_QUERIES = 1000
-CHUNK = 50  # queries between two looks at how far it is
+CHUNK = 10  # queries between two looks at how far it is
 PREVIEW_ROWS = 20
 
 

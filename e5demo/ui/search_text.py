@@ -200,15 +200,16 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "why_no_terms": ("Aucun mot en commun.", "No word in common."),
     "why_fusion": (
-        "La fusion additionne les scores, chacun ramené à la même moyenne et au même écart ; "
-        "rangs : {parts}.",
-        "Fusion adds up the scores, each brought to the same mean and spread; ranks: {parts}.",
+        "La fusion additionne les scores ramenés à la même moyenne et au même écart type, BM25 "
+        "comptant pour moitié ; rangs : {parts}.",
+        "Fusion adds up the scores brought to the same mean and spread, BM25’s at half weight; "
+        "ranks: {parts}.",
     ),
     "why_rerank": (
-        "Puis ses 20 premiers sont reclassés : pour E5, chaque mot du titre cherche le mot le plus "
-        "proche de l’article.",
-        "Then its first 20 are ranked anew: by E5, each word of the title looks for the article’s "
-        "nearest word.",
+        "Puis ses 20 premiers sont reclassés : chaque mot de la requête cherche dans l’article le "
+        "mot qui lui est le plus proche, tels qu’E5 les lit.",
+        "Then its first 20 are ranked anew: each word of the query looks for the word nearest to "
+        "it in the article, as E5 reads both.",
     ),
     "why_query": ("Requête", "Query"),
     "why_passage": ("Article", "Article"),

@@ -213,7 +213,7 @@ def _hit(
 
 
 def _margin(language: str, margin: float) -> str:
-    """To three places, or as many as show something: fusion's scores are tiny."""
+    """To three places, or as many as show something."""
     for places in range(3, 7):
         if margin >= 0.5 * 10**-places:
             return say(language, "margin", margin=decimal(language, margin, places))

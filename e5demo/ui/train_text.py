@@ -109,8 +109,8 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "set_bf16": ("Calculer en bf16", "Compute in bf16"),
     "help_bf16": (
-        "Là où le processeur sait le faire ; un pas y prend un tiers de temps en moins.",
-        "Where the processor can; there a step takes a third less time.",
+        "Là où le processeur sait le faire ; un pas y prend un quart de temps en moins.",
+        "Where the processor can; there a step takes a quarter less time.",
     ),
     "set_hard_negatives": ("Négatifs difficiles par paire", "Hard negatives a pair"),
     "help_hard_negatives": (

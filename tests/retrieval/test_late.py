@@ -5,7 +5,7 @@ from fakes import FakeEncoder, corpus_of
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.fusion import FusionRetriever
-from e5demo.retrieval.late import LATE_WEIGHT, RerankRetriever, interaction
+from e5demo.retrieval.late import LATE_WEIGHT, RerankRetriever, TokenCache, interaction
 from e5demo.retrieval.lexical import BM25Retriever
 
 PASSAGES = ["le vin de table", "neige et train", "train", "neige sur la vigne et vin", "rien"]
@@ -19,7 +19,7 @@ def rerank(tmp_path):
 def reranking(passages, folder):
     corpus, encoder = corpus_of(passages), FakeEncoder()
     dense = DenseRetriever(corpus, encoder, EmbeddingCache(folder))
-    return RerankRetriever(FusionRetriever(BM25Retriever(corpus), dense), encoder)
+    return RerankRetriever(FusionRetriever(BM25Retriever(corpus), dense), encoder, TokenCache())
 
 
 def test_interaction_is_the_mean_of_each_query_token_s_best_cosine():
@@ -54,7 +54,7 @@ def test_prepared_queries_get_the_same_ranking_and_read_each_passage_once(rerank
     queries = ["neige train", "vin", "train"]
     told = []
     typed = rerank.search(queries, 5)
-    other = RerankRetriever(rerank.fusion, rerank.encoder)
+    other = RerankRetriever(rerank.fusion, rerank.encoder, rerank.cache)
     read = []
     plain = other.encoder.token_vectors
     other.encoder.token_vectors = lambda text, role: read.append((role, text)) or plain(text, role)
@@ -91,3 +91,18 @@ def test_a_query_without_a_token_leaves_the_fusion_s_order(rerank):
     (fused,) = rerank.fusion.search([" "], 5)
     (found,) = rerank.search([" "], 5)
     assert found.positions.tolist() == fused.positions.tolist()
+
+
+def test_the_cache_is_bounded_and_keeps_models_apart(monkeypatch):
+    monkeypatch.setattr("e5demo.retrieval.late.KEPT_BYTES", 100)
+    cache, made = TokenCache(), []
+
+    def make(number):
+        made.append(number)
+        return np.full(10, number, np.float32)  # 40 bytes
+
+    for number in (1, 2, 1, 3, 1, 2):  # 2 was of no use for longest when 3 came
+        assert cache.get(("model", number), lambda n=number: make(n))[0] == number
+    assert made == [1, 2, 3, 2]
+    assert len(cache.get("large", lambda: np.zeros(1000))) == 1000  # given, and not kept
+    assert cache.get(("other", 1), lambda: make(7))[0] == 7
