@@ -15,6 +15,7 @@ from e5demo.retrieval import models
 from e5demo.retrieval.lexical import BM25Retriever, tokenise
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.search import top
+from e5demo.training.estimate import text_prompts
 from e5demo.training.negatives import add_negatives
 from e5demo.training.recipe import TrainingSettings
 from e5demo.training.worker import prepare_model, training_arguments
@@ -83,20 +84,19 @@ def training_data(
         pairs = with_candidates(pairs, news, base, trial)
     elif recipe.hard_negatives:
         pairs = add_negatives(pairs, miner(recipe, news, base), recipe)
-    negatives = [name for name in pairs if name.startswith("negative_")]
+    prompts = text_prompts(pairs)
     fresh = (trial.passages, trial.queries) != ("lead", "whole")
     epochs = -(-trial.steps * recipe.batch_size // len(pairs)) if fresh else 1
     draw = np.random.default_rng(recipe.seed)
-    data: dict[str, Any] = {name: [] for name in ["query", "passage", *negatives]}
+    data: dict[str, Any] = {name: [] for name in prompts}
     for _ in range(epochs):
         queries, passages = altered(
             pairs["query"], pairs["passage"], trial.queries, trial.passages, draw
         )
         data["query"] += queries
         data["passage"] += passages
-        for name in negatives:
+        for name in prompts.keys() - {"query", "passage"}:
             data[name] += pairs[name].tolist()
-    prompts = {name: "query: " if name == "query" else "passage: " for name in data}
     if trial.loss == "distilled":
         data["label"] = pairs["label"].tolist() * epochs
     return data, prompts
@@ -185,63 +185,60 @@ def make_loss(trial: Trial, recipe: TrainingSettings, model: Any, base: ModelSou
 def distilled(trial: Trial, recipe: TrainingSettings, model: Any) -> Any:
     """In-batch negatives, and the teacher's view of each query's own candidates beside it."""
     import torch
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-    ranking = MultipleNegativesRankingLoss(model, scale=recipe.scale)
+    def divergence(found: Any, labels: Any) -> Any:
+        asked, *passages = [one["sentence_embedding"].float() for one in found]
+        own = torch.stack([(asked * one).sum(1) for one in passages], dim=1) * recipe.scale
+        teacher = torch.softmax(labels * trial.teacher_scale, dim=1)
+        return torch.nn.functional.kl_div(
+            torch.log_softmax(own, dim=1), teacher, reduction="batchmean"
+        )
 
-    class Distilled(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, features: Any, labels: Any) -> Any:
-            vectors = [self.model(one)["sentence_embedding"].float() for one in features]
-            asked, *passages = vectors
-            own = torch.stack([(asked * one).sum(1) for one in passages], dim=1) * recipe.scale
-            teacher = torch.softmax(labels * trial.teacher_scale, dim=1)
-            kl = torch.nn.functional.kl_div(
-                torch.log_softmax(own, dim=1), teacher, reduction="batchmean"
-            )
-            mnrl = ranking.compute_loss_from_embeddings(vectors[:2], None)
-            return (1 - trial.teacher_weight) * mnrl + trial.teacher_weight * kl
-
-    return Distilled()
+    return beside_ranking(model, recipe, 2, trial.teacher_weight, divergence)
 
 
 def late(trial: Trial, recipe: TrainingSettings, model: Any) -> Any:
     """In-batch negatives by the texts' vectors, and by late interaction of their tokens'."""
     import torch
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from sentence_transformers.util import maxsim
+
+    def by_token(found: Any, labels: Any) -> Any:
+        (asked, asked_mask), *passages = [
+            (torch.nn.functional.normalize(one["token_embeddings"].float(), dim=-1),
+             one["attention_mask"]) for one in found
+        ]  # fmt: skip
+        scores = [
+            maxsim(asked, vectors, a_mask=asked_mask, b_mask=mask, length_normalize=True)
+            for vectors, mask in passages
+        ]
+        right = torch.arange(len(asked), device=asked.device)
+        return torch.nn.functional.cross_entropy(torch.cat(scores, dim=1) * trial.late_scale, right)
+
+    return beside_ranking(model, recipe, None, trial.late_weight, by_token)
+
+
+def beside_ranking(
+    model: Any, recipe: TrainingSettings, columns: int | None, share: float, other: Any
+) -> Any:
+    """A loss of which `share` is `other`, a function of what the model finds in each column and of
+    the labels. The rest ranks by vectors, of the first `columns` or of all."""
+    import torch
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     ranking = MultipleNegativesRankingLoss(model, scale=recipe.scale)
 
-    class Late(torch.nn.Module):
+    class Both(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, features: Any, labels: Any) -> Any:
             found = [self.model(one) for one in features]
-            mnrl = ranking.compute_loss_from_embeddings(
-                [one["sentence_embedding"].float() for one in found], None
-            )
-            (asked, asked_mask), *passages = [
-                (torch.nn.functional.normalize(one["token_embeddings"].float(), dim=-1),
-                 one["attention_mask"]) for one in found
-            ]  # fmt: skip
-            scores = torch.cat(
-                [
-                    maxsim(asked, vectors, a_mask=asked_mask, b_mask=mask, length_normalize=True)
-                    for vectors, mask in passages
-                ],
-                dim=1,
-            )
-            right = torch.arange(len(asked), device=scores.device)
-            by_token = torch.nn.functional.cross_entropy(scores * trial.late_scale, right)
-            return (1 - trial.late_weight) * mnrl + trial.late_weight * by_token
+            vectors = [one["sentence_embedding"].float() for one in found[:columns]]
+            ranked = ranking.compute_loss_from_embeddings(vectors, None)
+            return (1 - share) * ranked + share * other(found, labels)
 
-    return Late()
+    return Both()
 
 
 class Averaging:

@@ -108,7 +108,7 @@ class RerankRetriever:
         return self._centred(self._kept_tokens(position).astype(np.float32))
 
     def _kept_tokens(self, position: int) -> np.ndarray:
-        key = self.encoder.key("document"), self.corpus.ids[position]
+        key = self._model, self.corpus.ids[position]
         passage = self._passages[position]
         return self.cache.get(
             key, lambda: _own(self.encoder, passage, "document").astype(np.float16)
@@ -122,12 +122,16 @@ class RerankRetriever:
     def _passages(self) -> list[str]:
         return self.corpus.passages
 
-    @property
+    @cached_property
+    def _model(self) -> str:
+        """Asked once: a key looks whether the model's files are the same still."""
+        return self.encoder.key("document")
+
+    @cached_property
     def _centre(self) -> np.ndarray:
         """The mean token of some passages. All of E5's tokens lean its way, and what they have in
         common tells none from another."""
-        key = "centre", self.encoder.key("document"), self.corpus.fingerprint
-        return self.cache.get(key, self._mean_token)
+        return self.cache.get(("centre", self._model, self.corpus.fingerprint), self._mean_token)
 
     def _mean_token(self) -> np.ndarray:
         spread = np.linspace(0, len(self._passages) - 1, CENTRE_PASSAGES).astype(int)

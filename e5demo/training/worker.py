@@ -236,6 +236,7 @@ def training_arguments(
     )
 
     samplers = {True: BatchSamplers.NO_DUPLICATES, False: BatchSamplers.BATCH_SAMPLER}
+    bf16 = in_bf16(settings)
     return SentenceTransformerTrainingArguments(
         output_dir=str(folder / ".checkpoint"),
         max_steps=steps,
@@ -249,8 +250,8 @@ def training_arguments(
         warmup_steps=int(settings.warmup_share * steps),
         optim="adamw_torch",
         prompts=prompts,
-        bf16=in_bf16(settings),
-        use_cpu=in_bf16(settings) and not torch.cuda.is_available(),  # else bf16 is refused there
+        bf16=bf16,
+        use_cpu=bf16 and not torch.cuda.is_available(),  # else bf16 is refused there
         seed=settings.seed,
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=1,

@@ -9,6 +9,7 @@ import gradio as gr
 
 from e5demo.answers import Reasons
 from e5demo.retrieval.explain import Heat, WordHeat
+from e5demo.retrieval.late import RERANKED
 from e5demo.ui import html
 from e5demo.ui.asked import named, read
 from e5demo.ui.frame import HEAVY, Frame
@@ -83,7 +84,7 @@ def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> 
         )
         parts.append(html.note(say(language, "why_fusion", parts=told)))
     if why.reranked:
-        parts.append(html.note(say(language, "why_rerank")))
+        parts.append(html.note(say(language, "why_rerank", count=RERANKED)))
     if why.terms is not None:
         parts.append(_terms(language, why.terms))
     if why.dense:

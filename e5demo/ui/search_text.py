@@ -206,10 +206,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "ranks: {parts}.",
     ),
     "why_rerank": (
-        "Puis ses 20 premiers sont reclassés : chaque mot de la requête cherche dans l’article le "
-        "mot qui lui est le plus proche, tels qu’E5 les lit.",
-        "Then its first 20 are ranked anew: each word of the query looks for the word nearest to "
-        "it in the article, as E5 reads both.",
+        "Puis ses {count} premiers sont reclassés : chaque mot de la requête cherche dans "
+        "l’article le mot qui lui est le plus proche, tels qu’E5 les lit.",
+        "Then its first {count} are ranked anew: each word of the query looks for the word nearest "
+        "to it in the article, as E5 reads both.",
     ),
     "why_query": ("Requête", "Query"),
     "why_passage": ("Article", "Article"),
