@@ -62,6 +62,7 @@ from e5demo.evaluation.experiments import (
     Experiment,
     Measured,
     list_experiments,
+    method_of,
     open_experiment,
     save_experiment,
 )
@@ -1030,6 +1031,7 @@ class Backend:
             max_length=settings.max_length if dense else None,
             precision=settings.precision if dense else None,
             computed=encoder.precision if encoder else None,
+            method=method_of(retriever),
         )
 
 

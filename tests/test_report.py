@@ -22,7 +22,7 @@ from e5demo.cli import main
 from e5demo.config import EvaluationSettings, SplitSettings
 from e5demo.errors import FolderNotWritable, NotComparable, UnknownExperiment
 from e5demo.evaluation.comparison import Difference, Interval, compare
-from e5demo.evaluation.experiments import Measured, save_experiment
+from e5demo.evaluation.experiments import Measured, method_of, save_experiment
 from e5demo.evaluation.metrics import MEASURES, average, score_run
 from e5demo.report import Evidence, call_experiments, library_versions, write_evidence
 from e5demo.report.archive import check_command
@@ -82,6 +82,7 @@ def measured(retriever="bm25", **changes):
         "prompts": {"query": "query: ", "document": "passage: "} if dense else None,
         "max_length": 512 if dense else None,
         "precision": "float32" if dense else None,
+        "method": method_of(retriever),
     }
     return Measured(**(told | changes))
 

@@ -31,13 +31,17 @@ LIBRARIES = (
 
 EVALUATION = "experiment.json"
 GROUND = ("data", "corpus", "queries")  # what must be the same for two to compare
+# Raised where such retrievers rank otherwise than they did, so that older evaluations say so. 2:
+# BM25 counts an article's lead twice.
+METHODS = {"bm25": 2, "fusion": 2, "rerank": 2}
 
 
 @dataclass(frozen=True)
 class Measured:
     """All that decides the scores. Two experiments compare if `ground` is the same for both.
 
-    `precision` is of the vectors searched, `computed` of the computation that made them.
+    `precision` is of the vectors searched, `computed` of the computation that made them; `method`
+    is the version of how the retriever ranks: see `method_of`.
     """
 
     retriever: str
@@ -54,6 +58,7 @@ class Measured:
     max_length: int | None
     precision: str | None
     computed: str | None = None  # unknown of experiments of before it was noted: float32
+    method: int = 1
 
     @property
     def ground(self) -> tuple[str, str, str]:
@@ -61,9 +66,14 @@ class Measured:
 
     @property
     def ablations(self) -> list[str]:
-        """What was done otherwise than one searches: 'none' or 'swapped' prompts, 'int8'."""
+        """What was done otherwise than one searches: 'none' or 'swapped' prompts, 'int8', or
+        'outdated' where the retriever ranks in another way now."""
         ways = [way for way in ("none", "swapped") if self.prompts == prompts_of(way)]
-        return [*ways, *(["int8"] if self.precision == "int8" else [])]
+        if self.precision == "int8":
+            ways.append("int8")
+        if self.method != method_of(self.retriever):
+            ways.append("outdated")
+        return ways
 
     @property
     def reading(self) -> tuple[int, str] | None:
@@ -81,7 +91,15 @@ class Measured:
     def id(self) -> str:
         """The same measurement has the same id: done again, it takes the old one's place."""
         name = self.retriever.replace(":", "-")
-        return f"{name}-{xxhash.xxh32_hexdigest(repr(sorted(asdict(self).items())))}"
+        told = asdict(self)
+        if self.method == 1:  # as before there were others: ids of then stay
+            del told["method"]
+        return f"{name}-{xxhash.xxh32_hexdigest(repr(sorted(told.items())))}"
+
+
+def method_of(retriever: str) -> int:
+    """The version of how such a retriever ranks now."""
+    return METHODS.get(retriever.partition(":")[0], 1)
 
 
 @dataclass(frozen=True)

@@ -240,6 +240,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "ablation_queued": ("{name} : la mesure est lancée.", "{name}: the measurement has started."),
     "ablated_none": ("sans préfixes", "without prompts"),
     "ablated_int8": ("int8", "int8"),
+    "ablated_outdated": ("méthode antérieure", "earlier method"),
     "ablated_swapped": ("préfixes échangés", "prompts swapped"),
     "forgetting_none": (
         "Comparez un modèle affiné ci-dessus pour voir ce qu’il a oublié.",

@@ -9,6 +9,7 @@ import gradio as gr
 
 from e5demo.answers import Reasons
 from e5demo.retrieval.explain import Heat, WordHeat
+from e5demo.retrieval.fusion import BM25_WEIGHT
 from e5demo.retrieval.late import RERANKED
 from e5demo.ui import html
 from e5demo.ui.asked import named, read
@@ -82,7 +83,8 @@ def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> 
             f"{label} {count(language, rank) if rank else '—'}"
             for label, rank in zip(("BM25", "E5"), why.ranks, strict=True)
         )
-        parts.append(html.note(say(language, "why_fusion", parts=told)))
+        weight = decimal(language, BM25_WEIGHT, 1)
+        parts.append(html.note(say(language, "why_fusion", weight=weight, parts=told)))
     if why.reranked:
         parts.append(html.note(say(language, "why_rerank", count=RERANKED)))
     if why.terms is not None:

@@ -195,14 +195,14 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "This model does not average its tokens: its words cannot be told apart.",
     ),
     "why_terms": (
-        "BM25 additionne les scores des mots en commun :",
-        "BM25 adds up the scores of the words in common:",
+        "BM25 additionne les scores des mots en commun, comptés deux fois au début de l’article :",
+        "BM25 adds up the scores of the words in common, counted twice where the article begins:",
     ),
     "why_no_terms": ("Aucun mot en commun.", "No word in common."),
     "why_fusion": (
-        "La fusion additionne les scores ramenés à la même moyenne et au même écart type, BM25 "
-        "comptant pour moitié ; rangs : {parts}.",
-        "Fusion adds up the scores brought to the same mean and spread, BM25’s at half weight; "
+        "La fusion additionne les scores ramenés à la même moyenne et au même écart type, celui de "
+        "BM25 multiplié par {weight} ; rangs : {parts}.",
+        "Fusion adds up the scores brought to the same mean and spread, BM25’s times {weight}; "
         "ranks: {parts}.",
     ),
     "why_rerank": (

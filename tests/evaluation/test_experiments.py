@@ -8,6 +8,7 @@ from e5demo.evaluation.experiments import (
     LIBRARIES,
     Measured,
     list_experiments,
+    method_of,
     open_experiment,
     save_experiment,
 )
@@ -78,6 +79,7 @@ def test_the_same_measurement_takes_the_old_one_s_place(tmp_path):
         {"model_fingerprint": "model-2"},
         {"prompts": None},
         {"max_length": 256},
+        {"method": 2},
     ],
 )
 def test_another_measurement_stands_beside(tmp_path, change):
@@ -96,3 +98,11 @@ def test_an_unknown_experiment_is_named(tmp_path):
     with pytest.raises(UnknownExperiment, match="no experiment baseline-00000000"):
         open_experiment(tmp_path / "baseline-00000000")
     assert list_experiments(tmp_path / "none") == []
+
+
+def test_an_evaluation_of_an_earlier_method_is_told_apart():
+    now = replace(MEASURED, retriever="fusion:full-1", method=method_of("fusion:full-1"))
+    assert (now.method, now.ablated) == (2, False)
+    before = replace(now, method=1)
+    assert (before.ablations, before.ablated) == (["outdated"], True)
+    assert not MEASURED.ablated  # a dense retriever ranks as it always did

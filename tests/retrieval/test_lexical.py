@@ -25,11 +25,22 @@ def test_only_passages_that_share_a_term_are_hits():
 
 
 def test_scores_by_hand():
-    # Two words a passage, so the length factor is 1: idf x tf / (tf + 1.5), Lucene's.
+    # Two words a passage, so the length factor is 1: idf x tf / (tf + 1), Lucene's with k1 1. So
+    # short a text is all lead, and each word counts twice.
     passages = ["neige neige", "neige vin", "train budget"]
     (ranking,) = BM25Retriever(corpus_of(passages)).search(["neige"], 3)
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
-    np.testing.assert_allclose(ranking.scores, [idf * 2 / 3.5, idf * 1 / 2.5], rtol=1e-6)
+    np.testing.assert_allclose(ranking.scores, [idf * 4 / 5, idf * 2 / 3], rtol=1e-6)
+    assert ranking.positions.tolist() == [0, 1]
+
+
+def test_words_of_the_lead_count_twice():
+    filler = [f"mot{i}" for i in range(39)]
+    early, late = " ".join(["neige", *filler, "vin"]), " ".join(["vin", *filler, "neige"])
+    (ranking,) = BM25Retriever(corpus_of([early, late])).search(["neige"], 2)
+    # Equal lengths and a term in both: idf x tf / (tf + 1), tf 2 where it is among the first 40.
+    idf = math.log(1 + 0.5 / 2.5)
+    np.testing.assert_allclose(ranking.scores, [idf * 2 / 3, idf * 1 / 2], rtol=1e-6)
     assert ranking.positions.tolist() == [0, 1]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from e5demo.config import prompts_of
 from e5demo.evaluation.comparison import compare
-from e5demo.evaluation.experiments import Experiment, Measured
+from e5demo.evaluation.experiments import Experiment, Measured, method_of
 from e5demo.ui import compare_views as views
 from e5demo.ui.compare_tab import shows_too
 from e5demo.ui.compared import _default_pair
@@ -17,6 +17,7 @@ def experiment(tmp_path, retriever, **changes):
         "retriever": retriever, "data": "d", "corpus": "c", "queries": "q", "corpus_kind": "test",
         "split": {}, "cutoffs": (1,), "model": "e5", "weights": "hub", "model_fingerprint": "f",
         "prompts": None, "max_length": 512, "precision": "float32",
+        "method": method_of(retriever),
     }  # fmt: skip
     told = {"dataset": "d", "created": 1.0, "queries": 3063, "passages": 20417, "metrics": {},
             "timings": {"encode_passages": 10.0}, "cached_passages": 417, "versions": {},
