@@ -192,10 +192,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "The recipe to the letter: 64 pairs a batch, 512 tokens, one epoch.",
     ),
     "about_best": (
-        "Deux heures au plus : comme « rapide », sur des textes plus longs, trois époques, et les "
-        "meilleurs poids de la validation.",
-        "Two hours at most: as “quick” on longer texts, three epochs, and the best weights of the "
-        "validation.",
+        "Deux heures au plus : comme « rapide », sur des textes deux fois plus longs, avec deux "
+        "négatifs difficiles par paire et des validations en chemin.",
+        "Two hours at most: as “quick”, on texts twice as long, with two hard negatives a pair and "
+        "validations on the way.",
     ),
     "cost": ("≈ {time} · {memory}", "≈ {time} · {memory}"),
     "cost_unknown": ("coût à mesurer", "cost not measured yet"),

@@ -35,11 +35,12 @@ def test_mistakes_are_named_at_once():
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_best_mines_negatives_and_keeps_the_best_validation(method):
+def test_best_has_as_many_passages_a_step_as_quick_and_more_of_them_hard(method):
     best, quick = make_recipe(method, "best"), make_recipe(method, "quick")
-    assert (best.hard_negatives, best.validations, best.patience) == (1, 8, 3)
+    assert (best.hard_negatives, best.validations, best.patience) == (2, 4, None)
     assert (best.max_minutes, best.epochs, best.max_length) == (120, 3, 128)
-    assert (best.cached, best.scale, best.learning_rate) == (True, quick.scale, quick.learning_rate)
+    assert (best.cached, best.scale, best.learning_rate) == (False, 100, quick.learning_rate)
+    assert best.batch_size == 32
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,8 @@ def test_best_mines_negatives_and_keeps_the_best_validation(method):
         ("quick", None, 64),
         ("quick", 768, 64),  # 12 batches of 64
         ("quick", 767, 63),
+        ("best", None, 32),
+        ("best", 384, 32),
         ("best", 240, 20),
         ("quick", 50, 8),
         ("quick", 3, 8),
