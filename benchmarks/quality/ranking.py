@@ -1,0 +1,208 @@
+"""What the retrievers are made of: BM25's settings, the weights of fusion and of late interaction,
+vectors of fewer dimensions and bits.
+
+    python benchmarks/quality/ranking.py NEWS.csv [--other NEWS.csv] [--model FOLDER] [--queries N]
+                                         [--max-length N] [--only TABLE ...] [--out FILE]
+
+The validation titles of NEWS look for their article among all of NEWS; so do all titles of the
+other file, which shows whether what was chosen on the one is good for the other. The test split is
+not read. Differences are to the way that the app has it, or to whole vectors.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from measured import machine, table
+from quality.news import News, rankings, score
+from quality.projections import principal, supervised, to_int8
+
+from e5demo.data.corpus import Queries
+from e5demo.evaluation.comparison import paired_difference
+from e5demo.retrieval import fusion, late, lexical
+from e5demo.retrieval.engine import Engine
+from e5demo.retrieval.models import ModelSource, base_model, local_model
+from e5demo.retrieval.search import Ranking, top
+from e5demo.workspace import write_json
+
+DEPTH = 10
+LEADS = (0, 20, 40, 60)
+COLUMNS = {
+    "data": ("data", None),
+    "table": ("table", None),
+    "way": ("way", None),
+    "recall@10": ("recall@10", 4),
+    "ndcg@10": ("ndcg@10", 4),
+    "told": ("ndcg@10 against the table's first", None),
+}
+Way = tuple[str, list[Ranking]]
+
+
+class Bench:
+    """One file, its titles, and retrievers of its articles by one model."""
+
+    def __init__(
+        self, news: News, queries: Queries, engine: Engine, model: ModelSource, length: int
+    ) -> None:
+        self.news, self.queries, self.engine, self.model = news, queries, engine, model
+        self.length = length
+        self.texts = list(queries.texts.values())
+
+    def retriever(self, name: str) -> Any:
+        corpus = self.news.corpus
+        return self.engine.retriever(name, corpus, self.length, told, tuned=self.model)
+
+    def vectors(self, texts: list[str], role: Any) -> np.ndarray:
+        encoder = self.engine.encoder(self.length, self.model)
+        return self.engine.cache.encode(encoder, role, texts, told)[0]
+
+
+def bm25(bench: Bench) -> Iterator[Way]:
+    chosen = lexical.K1, lexical.B, lexical.LEAD
+    others = [(*pair, n) for pair in ((1.5, 0.75), (1.2, 0.75), (1.0, 0.5)) for n in LEADS]
+    for k1, b, lead in [chosen, *(way for way in others if way != chosen)]:
+        with patch.multiple(lexical, K1=k1, B=b, LEAD=lead):
+            found = lexical.BM25Retriever(bench.news.corpus).search(bench.texts, DEPTH)
+        yield f"k1 {k1}, b {b}, first {lead} twice", found
+
+
+def fused(bench: Bench) -> Iterator[Way]:
+    retriever = bench.retriever("fusion")
+    retriever.prepare(bench.texts, told)
+    members = [member.search(bench.texts, fusion.DEPTH) for member in retriever.members]
+    yield "E5 alone", [top(r.scores, DEPTH, r.positions) for r in members[1]]
+    pairs = list(zip(*members, strict=True))
+    yield "reciprocal ranks (k = 60)", [_reciprocal(pair) for pair in pairs]
+    for weight in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0):
+        yield f"BM25 at {weight}", [fusion.fuse(pair, (weight, 1.0), DEPTH) for pair in pairs]
+
+
+def reranked(bench: Bench) -> Iterator[Way]:
+    retriever = bench.retriever("rerank")
+    yield "the fusion", retriever.fusion.search(bench.texts, DEPTH)
+    with patch.object(late, "RERANKED", 50):
+        retriever.prepare(bench.texts, told)
+    for hits in (20, 50):
+        for weight in (0.5, 1.0, 1.5, 2.0, 3.0):
+            with patch.multiple(late, RERANKED=hits, LATE_WEIGHT=weight):
+                yield f"of {hits} hits, weight {weight}", retriever.search(bench.texts, DEPTH)
+
+
+def vectors(bench: Bench) -> Iterator[Way]:
+    """Projections learn from NEWS' train split: its articles, or its pairs."""
+    passages = bench.vectors(bench.news.corpus.passages, "document")
+    asked = bench.vectors(bench.texts, "query")
+    yield "whole", rankings(asked, passages, DEPTH)
+    yield "int8", rankings(asked, to_int8(passages), DEPTH)
+    train = bench.news.train
+    if train.empty:
+        return
+    own = bench.vectors(train["passage"].tolist(), "document")
+    titles = bench.vectors(train["query"].tolist(), "query")
+    for size in (256, 128, 64):
+        ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+            "the first": lambda v, size=size: v[:, :size],  # type: ignore[misc]
+            "principal": principal(own, size),
+            "supervised": supervised(titles, own, size),
+        }
+        for name, way in ways.items():
+            small = _unit(way(passages)), _unit(way(asked))
+            yield f"{name} {size}", rankings(small[1], small[0], DEPTH)
+            yield f"{name} {size}, int8", rankings(small[1], to_int8(small[0]), DEPTH)
+
+
+TABLES: dict[str, Callable[[Bench], Iterator[Way]]] = {
+    "bm25": bm25,
+    "fused": fused,
+    "reranked": reranked,
+    "vectors": vectors,
+}
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    model = local_model(options.model, "tuned") if options.model else base_model()
+    benches = {}
+    with TemporaryDirectory() as scratch:
+        engine = Engine(options.embeddings or Path(scratch), lambda: model)
+        for path in filter(None, (options.csv, options.other)):
+            news = News.read(path)
+            asked = "validation"
+            if path == options.other:
+                news, asked = News(news.pairs, pd.Series("all", index=news.pairs.index)), "all"
+            queries = news.queries(asked, options.queries)
+            benches[path.name] = Bench(news, queries, engine, model, options.max_length)
+        rows = [
+            row
+            for name, bench in benches.items()
+            for kind in options.only or TABLES
+            for row in measured(name, kind, bench)
+        ]
+    report = {"machine": machine("bm25s", "openvino"), "length": options.max_length, "rows": rows}
+    if options.out:
+        write_json(options.out, report)
+    print(table(COLUMNS, rows))
+    print(json.dumps(report))
+
+
+def measured(data: str, kind: str, bench: Bench) -> Iterator[dict[str, Any]]:
+    first = None
+    for way, found in TABLES[kind](bench):
+        scores = score(found, bench.queries, bench.news.corpus)
+        row = {"data": data, "table": kind, "way": way}
+        row |= {name: float(scores[name].mean()) for name in ("recall@10", "ndcg@10")}
+        if first is not None:
+            gain = paired_difference(first, scores["ndcg@10"])
+            row["told"] = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+        first = scores["ndcg@10"] if first is None else first
+        told(f"{data} {kind} {way}: {row['ndcg@10']:.4f}", 0, 0)
+        yield row
+
+
+def told(what: str, done: int, of: int) -> None:
+    """A line of progress, every thousandth of what is counted."""
+    if not done % 1000:
+        print(what, done, of, file=sys.stderr, flush=True)
+
+
+def _reciprocal(pair: tuple[Ranking, ...]) -> Ranking:
+    """Cormack, Clarke and Büttcher 2009."""
+    positions = np.unique(np.concatenate([ranking.positions for ranking in pair]))
+    total = np.zeros(len(positions))
+    for ranking in pair:
+        places = np.searchsorted(positions, ranking.positions)
+        total[places] += 1 / (60 + np.arange(1, len(places) + 1))
+    return top(total, DEPTH, positions)
+
+
+def _unit(some: np.ndarray) -> np.ndarray:
+    return some / np.linalg.norm(some, axis=1, keepdims=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--other", type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--queries", type=int)
+    parser.add_argument("--max-length", type=int, default=192)
+    parser.add_argument("--only", nargs="*", choices=TABLES)
+    parser.add_argument("--embeddings", type=Path, help="a folder to keep vectors in")
+    parser.add_argument("--out", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
