@@ -390,7 +390,7 @@ def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
     reasons = {
         "bm25": "BM25 additionne",
         "baseline": "Une aide pour l’œil",
-        "fusion": "comptant pour moitié ; rangs : BM25 1 ; E5 1.",
+        "fusion": "celui de BM25 multiplié par 0,6 ; rangs : BM25 1 ; E5 1.",
         "rerank": "Puis ses 20 premiers sont reclassés",
     }
     for kind, told in reasons.items():
