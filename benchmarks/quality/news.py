@@ -13,6 +13,7 @@ from e5demo.data.corpus import Corpus, Queries, make_corpus, make_queries
 from e5demo.data.pairs import make_pairs
 from e5demo.data.reading import read_table
 from e5demo.data.splits import draw_plain
+from e5demo.evaluation.comparison import Interval
 from e5demo.evaluation.metrics import score_run
 from e5demo.evaluation.runs import DEPTH, make_run
 from e5demo.retrieval.search import Ranking, top
@@ -68,3 +69,8 @@ def rankings(asked: np.ndarray, passages: np.ndarray, depth: int = DEPTH) -> lis
 def score(found: list[Ranking], queries: Queries, corpus: Corpus) -> pd.DataFrame:
     """As `metrics.score_run`, at 1, 5 and 10."""
     return score_run(make_run(list(queries.texts), found, corpus), queries.qrels)
+
+
+def with_interval(found: Interval) -> str:
+    """A difference and its 95% interval."""
+    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"

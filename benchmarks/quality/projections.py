@@ -1,48 +1,35 @@
-"""Vectors in fewer dimensions, and in 8 bits."""
-
-from collections.abc import Callable
+"""Vectors in fewer dimensions."""
 
 import numpy as np
 
-Projection = Callable[[np.ndarray], np.ndarray]
 STEPS = 300
 TITLES = 256  # a step
 SCALE = 20.0
 RATE = 1e-3
 
 
-def to_int8(vectors: np.ndarray) -> np.ndarray:
-    """As read back from a byte a dimension, each of which spans the vectors' greatest value."""
-    span = np.abs(vectors).max(axis=0) / 127
-    return (np.round(vectors / span) * span).astype(np.float32)
-
-
-def principal(passages: np.ndarray, size: int) -> Projection:
-    """Onto the first principal components, the mean taken away."""
+def components(passages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean, and the principal components as columns, the greatest first."""
     mean = passages.mean(axis=0)
-    axes = np.linalg.svd(passages - mean, full_matrices=False)[2][:size].T
-    return lambda vectors: (vectors - mean) @ axes
+    return mean, np.linalg.svd(passages - mean, full_matrices=False)[2].T
 
 
-def supervised(titles: np.ndarray, passages: np.ndarray, size: int) -> Projection:
-    """The same, tuned so that each title finds its passage (the same row) among all of these."""
+def supervised(titles: np.ndarray, passages: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """`axes` tuned so that each title finds its passage (the same row) among all of these."""
     import torch
     from torch.nn.functional import cross_entropy, normalize
 
     torch.manual_seed(0)
-    mean = passages.mean(axis=0)
-    start = np.linalg.svd(passages - mean, full_matrices=False)[2][:size].T.copy()
-    axes = torch.tensor(start, requires_grad=True)
-    optimiser = torch.optim.Adam([axes], lr=RATE)
+    learned = torch.tensor(axes.copy(), requires_grad=True)
+    optimiser = torch.optim.Adam([learned], lr=RATE)
     falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, STEPS)
-    asked, read = torch.tensor(titles - mean), torch.tensor(passages - mean)
+    asked, read = torch.tensor(titles), torch.tensor(passages)
     for _ in range(STEPS):
         drawn = torch.randint(len(asked), (min(TITLES, len(asked)),))
-        cosines = normalize(asked[drawn] @ axes, dim=1) @ normalize(read @ axes, dim=1).T
+        cosines = normalize(asked[drawn] @ learned, dim=1) @ normalize(read @ learned, dim=1).T
         loss = cross_entropy(SCALE * cosines, drawn)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         falling.step()
-    learned = axes.detach().numpy()
-    return lambda vectors: (vectors - mean) @ learned
+    return learned.detach().numpy()

@@ -6,13 +6,14 @@ vectors of fewer dimensions and bits.
 
 The validation titles of NEWS look for their article among all of NEWS; so do all titles of the
 other file, which shows whether what was chosen on the one is good for the other. The test split is
-not read. Differences are to the way that the app has it, or to whole vectors.
+not read. Differences are to the first row of each table.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,13 +25,14 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from measured import machine, table
-from quality.news import News, rankings, score
-from quality.projections import principal, supervised, to_int8
+from quality.news import News, rankings, score, with_interval
+from quality.projections import components, supervised
 
 from e5demo.data.corpus import Queries
 from e5demo.evaluation.comparison import paired_difference
 from e5demo.retrieval import fusion, late, lexical
 from e5demo.retrieval.engine import Engine
+from e5demo.retrieval.index import build_index
 from e5demo.retrieval.models import ModelSource, base_model, local_model
 from e5demo.retrieval.search import Ranking, top
 from e5demo.workspace import write_json
@@ -48,15 +50,19 @@ COLUMNS = {
 Way = tuple[str, list[Ranking]]
 
 
+@dataclass(frozen=True)
 class Bench:
     """One file, its titles, and retrievers of its articles by one model."""
 
-    def __init__(
-        self, news: News, queries: Queries, engine: Engine, model: ModelSource, length: int
-    ) -> None:
-        self.news, self.queries, self.engine, self.model = news, queries, engine, model
-        self.length = length
-        self.texts = list(queries.texts.values())
+    news: News
+    queries: Queries
+    engine: Engine
+    model: ModelSource
+    length: int
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self.queries.texts.values())
 
     def retriever(self, name: str) -> Any:
         corpus = self.news.corpus
@@ -103,22 +109,29 @@ def vectors(bench: Bench) -> Iterator[Way]:
     passages = bench.vectors(bench.news.corpus.passages, "document")
     asked = bench.vectors(bench.texts, "query")
     yield "whole", rankings(asked, passages, DEPTH)
-    yield "int8", rankings(asked, to_int8(passages), DEPTH)
+    yield "int8", in_bytes(asked, passages)
     train = bench.news.train
     if train.empty:
         return
     own = bench.vectors(train["passage"].tolist(), "document")
     titles = bench.vectors(train["query"].tolist(), "query")
+    mean, axes = components(own)
     for size in (256, 128, 64):
-        ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            "the first": lambda v, size=size: v[:, :size],  # type: ignore[misc]
-            "principal": principal(own, size),
-            "supervised": supervised(titles, own, size),
-        }
-        for name, way in ways.items():
-            small = _unit(way(passages)), _unit(way(asked))
-            yield f"{name} {size}", rankings(small[1], small[0], DEPTH)
-            yield f"{name} {size}, int8", rankings(small[1], to_int8(small[0]), DEPTH)
+        learned = supervised(titles - mean, own - mean, axes[:, :size])
+        for name, small_asked, small in (
+            ("the first", asked[:, :size], passages[:, :size]),
+            ("principal", (asked - mean) @ axes[:, :size], (passages - mean) @ axes[:, :size]),
+            ("supervised", (asked - mean) @ learned, (passages - mean) @ learned),
+        ):
+            pair = late.unit(small_asked), late.unit(small)
+            yield f"{name} {size}", rankings(*pair, DEPTH)
+            yield f"{name} {size}, int8", in_bytes(*pair)
+
+
+def in_bytes(asked: np.ndarray, passages: np.ndarray) -> list[Ranking]:
+    """By the app's index of int8 vectors."""
+    index = build_index(lambda places: passages[places], len(passages), "int8")
+    return [Ranking(at, scores) for scores, at in zip(*index.search(asked, DEPTH), strict=True)]
 
 
 TABLES: dict[str, Callable[[Bench], Iterator[Way]]] = {
@@ -162,15 +175,14 @@ def measured(data: str, kind: str, bench: Bench) -> Iterator[dict[str, Any]]:
         row = {"data": data, "table": kind, "way": way}
         row |= {name: float(scores[name].mean()) for name in ("recall@10", "ndcg@10")}
         if first is not None:
-            gain = paired_difference(first, scores["ndcg@10"])
-            row["told"] = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+            row["told"] = with_interval(paired_difference(first, scores["ndcg@10"]))
         first = scores["ndcg@10"] if first is None else first
         told(f"{data} {kind} {way}: {row['ndcg@10']:.4f}", 0, 0)
         yield row
 
 
 def told(what: str, done: int, of: int) -> None:
-    """A line of progress, every thousandth of what is counted."""
+    """Progress, a line for each thousand."""
     if not done % 1000:
         print(what, done, of, file=sys.stderr, flush=True)
 
@@ -183,10 +195,6 @@ def _reciprocal(pair: tuple[Ranking, ...]) -> Ranking:
         places = np.searchsorted(positions, ranking.positions)
         total[places] += 1 / (60 + np.arange(1, len(places) + 1))
     return top(total, DEPTH, positions)
-
-
-def _unit(some: np.ndarray) -> np.ndarray:
-    return some / np.linalg.norm(some, axis=1, keepdims=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filelock import FileLock, Timeout
 from measured import machine, table
-from quality.news import News, encode, rankings, score
+from quality.news import News, encode, rankings, score, with_interval
 from quality.plan import PLAN
 from quality.trials import Trial
 from quality.tuning import tune
@@ -101,7 +101,7 @@ def summary(folder: Path) -> list[dict[str, Any]]:
         if trial.group in firsts:
             found = paired_difference(firsts[trial.group], scores)
             row |= asdict(found)
-            row["told"] = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+            row["told"] = with_interval(found)
         firsts.setdefault(trial.group, scores)
         rows.append(row)
     return rows

@@ -114,7 +114,7 @@ def make_recipe(
         raise UnknownPreset(preset=preset, known=", ".join(PRESETS))
     settings = {**PRESETS[preset][method], **changes, "method": method}
     if pairs is not None and "batch_size" not in changes:
-        wanted = PRESETS[preset][method].get("batch_size", TrainingSettings().batch_size)
+        wanted = settings.get("batch_size", TrainingSettings().batch_size)
         settings["batch_size"] = _fitted_batch(preset, wanted, pairs)
     return TrainingSettings.checked(**settings)
 
