@@ -190,6 +190,7 @@ def _tables(language: str, backend: Backend, what: Compared) -> str:
     """The leaderboard, the pair in every metric, costs, and what does not compare."""
     group, names = what.experiments, what.names
     parts = [views.leaderboard(language, group, names, what.comparison, what.metric)]
+    parts.append(views.left_out(language, what.there, group, names))
     if what.pair:
         rows = [what.comparison.of(*what.pair, metric) for metric in what.metrics]
         title = f"{names[what.pair[0]]} → {names[what.pair[1]]}"

@@ -288,6 +288,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "À part, car non comparables : {count}",
         "Apart, as they don’t compare: {count}",
     ),
+    "left_out": (
+        "Laissés de côté, sauf à les choisir, car leur méthode de classement a changé depuis : "
+        "{names}. Les mesurer de nouveau permet de les comparer.",
+        "Left out unless chosen, as their way of ranking has changed since: {names}. Measure them "
+        "again to compare them.",
+    ),
     "apart_data": ("autres données", "other data"),
     "apart_corpus": ("autre corpus", "another corpus"),
     "apart_split": ("autre découpage", "another split"),

@@ -163,6 +163,18 @@ def apart(
     return html.folded_html(title, html.table(heads, rows))
 
 
+def left_out(
+    language: str, there: Sequence[Experiment], shown: Sequence[Experiment], names: Mapping[str, str]
+) -> str:
+    """Those that are not shown because their retriever ranks in another way now."""
+    ids = {one.id for one in shown}
+    old = [e for e in there if "outdated" in e.measured.ablations and e.id not in ids]
+    if not old:
+        return ""
+    listed = ", ".join(names[e.id] for e in old)
+    return html.note(say(language, "left_out", names=listed))
+
+
 def p_value(language: str, value: float) -> str:
     if value < 2 * SMALLEST_P:
         return say(language, "below", value=decimal(language, 2 * SMALLEST_P, 4))

@@ -92,6 +92,14 @@ def test_what_does_not_compare_stands_apart_with_the_reason(tmp_path):
     assert views.apart("fr", [], first, {}) == ""
 
 
+def test_what_ranks_in_another_way_now_is_said_to_be_left_out(tmp_path):
+    now, before = experiment(tmp_path, "bm25"), experiment(tmp_path, "fusion", method=1)
+    names = {now.id: "BM25", before.id: EVIL}
+    seen = Seen(views.left_out("en", [now, before], [now], names))
+    assert "way of ranking has changed since: " + EVIL in seen.words
+    assert views.left_out("en", [now, before], [now, before], names) == ""  # chosen
+
+
 def test_two_of_one_retriever_are_told_apart_by_their_length(tmp_path):
     several = [experiment(tmp_path, "baseline"), experiment(tmp_path, "baseline", max_length=64)]
     names = views.experiment_names("fr", several, {})
