@@ -23,8 +23,7 @@ import numpy as np
 from measured import ROOT, machine, table, tell
 
 sys.path.insert(0, str(ROOT))
-from e5demo.backend import SAMPLE
-from e5demo.config import PROMPTS, EvaluationSettings
+from e5demo.config import PROMPTS, SAMPLE, EvaluationSettings
 from e5demo.retrieval import compiled, models
 from e5demo.retrieval.encoder import E5Encoder, slices_by_length
 

@@ -19,8 +19,7 @@ from typing import Any
 from measured import ROOT, machine, table, tell
 
 sys.path.insert(0, str(ROOT))
-from e5demo.backend import SAMPLE
-from e5demo.config import PROMPTS
+from e5demo.config import PROMPTS, SAMPLE
 from e5demo.retrieval.models import base_model
 from e5demo.training.estimate import in_bf16
 from e5demo.training.recipe import TrainingSettings, make_recipe

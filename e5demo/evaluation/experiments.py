@@ -65,6 +65,11 @@ class Measured:
         return self.data, self.corpus, self.queries
 
     @property
+    def training(self) -> str:
+        """The id of the training whose model it reads with; its own name where there is none."""
+        return self.retriever.rpartition(":")[2]
+
+    @property
     def ablations(self) -> list[str]:
         """What was done otherwise than one searches: 'none' or 'swapped' prompts, 'int8', or
         'outdated' where the retriever ranks in another way now."""

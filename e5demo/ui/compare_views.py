@@ -141,7 +141,7 @@ def costs(
              ("retriever", "trainable", "training", "disk", "encoding", "query")]  # fmt: skip
     rows = []
     for one in experiments:
-        tuned = trainings.get(one.measured.retriever.rpartition(":")[2])
+        tuned = trainings.get(one.measured.training)
         rows.append([names[one.id], *_training_costs(language, tuned), *_speeds(language, one)])
     return html.folded_html(say(language, "costs"), html.table(heads, rows, len(heads) - 1))
 
@@ -164,7 +164,10 @@ def apart(
 
 
 def left_out(
-    language: str, there: Sequence[Experiment], shown: Sequence[Experiment], names: Mapping[str, str]
+    language: str,
+    there: Sequence[Experiment],
+    shown: Sequence[Experiment],
+    names: Mapping[str, str],
 ) -> str:
     """Those that are not shown because their retriever ranks in another way now."""
     ids = {one.id for one in shown}
@@ -235,7 +238,7 @@ def cautions(
     if len(readings) > 1:
         told.append(say(language, "caution_reading"))
     for one in both:
-        tuned = trainings.get(one.measured.retriever.rpartition(":")[2])
+        tuned = trainings.get(one.measured.training)
         if tuned and not _trained_beside(tuned, one):
             told.append(say(language, "caution_elsewhere", name=names[one.id]))
     return html.note(" ".join(told), "problem") if told else ""

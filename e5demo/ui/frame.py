@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from e5demo.backend import Backend, Choices
+from e5demo.backend import Backend
+from e5demo.backend.library import Choices
 from e5demo.backends import Backends
 from e5demo.config import CorpusKind
 from e5demo.data.corpus import Corpus

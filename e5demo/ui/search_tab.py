@@ -10,7 +10,8 @@ from urllib.parse import parse_qs
 import gradio as gr
 
 from e5demo.answers import Column
-from e5demo.backend import MOST_COLUMNS, PATIENCE_SECONDS, Backend
+from e5demo.backend import MOST_COLUMNS, Backend
+from e5demo.backend.comparisons import PATIENCE_SECONDS
 from e5demo.data.corpus import Corpus
 from e5demo.data.profile import agencies
 from e5demo.errors import EmptyQuery

@@ -1,0 +1,167 @@
+import pandas as pd
+import pytest
+from dispatches import SPLIT, write_news
+
+from e5demo.backend import Backend
+from e5demo.backend.library import Choices
+from e5demo.config import SAMPLE, EvaluationSettings, SplitSettings
+from e5demo.errors import (
+    FileMissing,
+    TwinsWanted,
+    UnknownDataset,
+)
+from e5demo.workspace import Workspace, write_json
+
+
+def test_import_keeps_pairs_and_counts_losses(dataset):
+    assert dataset.id.startswith("mes-depeches-")
+    assert (dataset.rows, dataset.size) == (44, 43)
+    assert dataset.dropped_counts == {"missing": 0, "short_query": 1, "short_passage": 0}
+    assert dataset.columns["date"] == "Date (dd.mm.yyyy)"
+    assert not dataset.is_sample
+
+
+def test_import_obeys_chosen_columns_and_is_another_data_set(backend, dataset, path):
+    swapped = backend.import_csv(path, columns={"query": "Contenu", "passage": "Titre"})
+    assert swapped.id != dataset.id
+    assert swapped.pairs["query"][0] == dataset.pairs["passage"][0]
+
+
+def test_resolve_by_id_and_by_path_gives_the_same_set(backend, dataset, path):
+    assert backend.resolve(dataset.id) is dataset
+    assert backend.resolve(str(path)).id == dataset.id
+    other = Backend(backend.workspace, backend.engine)
+    assert other.resolve(dataset.id).folder == dataset.folder
+    with pytest.raises(FileMissing):
+        backend.resolve("none.csv")
+
+
+@pytest.mark.parametrize("dataset_id", ["none", "..", "../mine", ".", "", "/etc"])
+def test_an_unknown_id_opens_nothing(backend, dataset, dataset_id):
+    with pytest.raises(UnknownDataset):
+        backend.dataset(dataset_id)
+    with pytest.raises(UnknownDataset):
+        backend.delete_dataset(dataset_id)
+    assert dataset.folder.is_dir()
+
+
+def test_data_sets_are_listed_newest_first_and_the_sample_last(backend, dataset, tmp_path):
+    newer = backend.import_csv(write_news(tmp_path / "b.csv", rows=30))
+    ids = [one.id for one in backend.datasets()]
+    assert ids == [newer.id, dataset.id, backend.sample().id]
+    assert [one.is_sample for one in backend.datasets()] == [False, False, True]
+
+
+def test_the_sample_is_shared_and_nobody_s_to_delete(backend, tmp_path):
+    sample = backend.sample()
+    other = Backend(Workspace(tmp_path / "other"), backend.engine)
+    assert other.sample().folder == sample.folder
+    with pytest.raises(UnknownDataset):
+        backend.delete_dataset(sample.id)
+    assert sample.folder.is_dir()
+
+
+def test_delete_takes_the_set_its_experiments_and_no_other_s(backend, dataset, tmp_path):
+    other = backend.import_csv(write_news(tmp_path / "b.csv", rows=30))
+    for one in (dataset, other):
+        backend.evaluate(one, "bm25", SPLIT, EvaluationSettings())
+    backend.delete_dataset(dataset.id)
+    assert not dataset.folder.exists()
+    assert (tmp_path / "Mes dépêches.csv").is_file()  # the person's own file, not an upload
+    with pytest.raises(UnknownDataset):
+        backend.dataset(dataset.id)
+    assert [one.dataset for one in backend.experiments()] == [other.id]
+    assert other.folder.is_dir()
+
+
+def test_delete_takes_an_upload_once_no_other_set_was_read_from_it(backend, path):
+    uploads = backend.workspace.uploads
+    kept, sent = uploads / "kept" / "x.csv", uploads / "sent" / "news.csv"
+    for file in (kept, sent):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(path.read_bytes())
+    first = backend.import_csv(sent)
+    second = backend.import_csv(sent, columns={"query": "Contenu", "passage": "Titre"})
+    backend.delete_dataset(first.id)
+    assert sent.is_file()
+    backend.delete_dataset(second.id)
+    assert not sent.parent.exists()
+    assert kept.is_file()
+
+
+def test_choices_survive_and_fall_back_to_the_sample(backend, dataset):
+    sample = Choices(backend.sample().id, SplitSettings())
+    assert backend.choices() == sample
+    chosen = Choices(dataset.id, SplitSettings(mode="notebook", seed=7), max_length=128)
+    backend.choose(chosen)
+    assert Backend(backend.workspace, backend.engine).choices() == chosen
+    backend.delete_dataset(dataset.id)
+    assert backend.choices() == sample
+
+
+@pytest.mark.parametrize(
+    "change", [{"split": {"seed": -1}}, {"split": {"old": 1}}, "dataset", None]
+)
+def test_choices_of_another_version_fall_back(backend, dataset, change):
+    kept = {"dataset": dataset.id, "split": SPLIT.model_dump(mode="json"), "max_length": 512}
+    if change is None:
+        backend.workspace.choices.parent.mkdir(parents=True, exist_ok=True)
+        backend.workspace.choices.write_text("{")
+    elif change == "dataset":
+        write_json(backend.workspace.choices, {"split": kept["split"], "max_length": 512})
+    else:
+        write_json(backend.workspace.choices, kept | change)
+    assert backend.choices().dataset == backend.sample().id
+
+
+def test_the_three_csvs_are_the_recipe_s_and_hold_all_pairs(backend, dataset, tmp_path):
+    split = backend.split(dataset, SPLIT)
+    backend.save_splits(dataset, split, tmp_path / "out")
+    names = {"train": "train", "validation": "val", "test": "test"}
+    frames = {
+        part: pd.read_csv(tmp_path / "out" / f"{name}_pairs.csv") for part, name in names.items()
+    }
+    assert {part: len(frame) for part, frame in frames.items()} == split.sizes
+    assert all(list(frame.columns) == ["question", "answer"] for frame in frames.values())
+    together = pd.concat(frames.values()).sort_values(["question", "answer"])
+    pairs = dataset.pairs[["query", "passage"]].sort_values(["query", "passage"])
+    assert together.to_numpy().tolist() == pairs.to_numpy().tolist()
+    parquet = pd.read_parquet(tmp_path / "out" / "test_pairs.parquet")
+    assert parquet["query"].tolist() == frames["test"]["question"].tolist()
+    assert {"query_id", "passage_id", "row", "agency"} <= set(parquet.columns)
+
+
+def test_a_large_set_s_twins_are_not_looked_for_while_a_person_waits(backend, dataset, monkeypatch):
+    monkeypatch.setattr("e5demo.backend.library.QUICK_PAIRS", 42)
+    with pytest.raises(TwinsWanted, match="Mes dépêches"):
+        backend.quick_split(dataset, SPLIT)
+    found = backend.split(dataset, SPLIT)
+    assert backend.quick_split(dataset, SPLIT) is found
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', '{"split": "x"}', '{"dataset": 5}'])
+def test_choices_of_any_other_shape_fall_back(backend, text):
+    backend.workspace.choices.parent.mkdir(parents=True, exist_ok=True)
+    backend.workspace.choices.write_text(text)
+    assert backend.choices().dataset == backend.sample().id
+
+
+def test_a_deleted_set_is_not_brought_back_by_what_was_running(backend, dataset, path):
+    assert len(dataset.pairs)  # read before, as the running job has
+    backend.delete_dataset(dataset.id)
+    with pytest.raises(UnknownDataset):
+        dataset.twins()
+    assert not dataset.folder.exists()
+    dataset.folder.mkdir()  # as an older version left it
+    assert backend.import_csv(path).size == dataset.size
+
+
+def test_a_refused_upload_goes_after_a_day(backend, path, monkeypatch):
+    refused = backend.keep_upload(path)
+    monkeypatch.setattr("e5demo.backend.library.KEPT_UPLOAD_SECONDS", -1)
+    backend.keep_upload(SAMPLE)
+    assert not refused.exists()
+
+
+def test_the_sample_s_file_is_where_the_app_is_now(backend):
+    assert backend.source_of(backend.sample()) == SAMPLE
