@@ -28,8 +28,8 @@ def create_train_tab(frame: Frame) -> None:
     method = gr.Radio(label=t("method"), choices=[], elem_classes="methods")
     preset = gr.Radio(label=t("preset"), choices=[], elem_classes="cards")
     with gr.Row(equal_height=True):
-        about = gr.HTML()
-        measure = gr.Button(t("measure_button"), visible=False, scale=0, min_width=190)
+        about = gr.HTML(elem_classes="beside-buttons")
+        measure = gr.Button(t("measure_button"), visible=False, scale=0, min_width=280)
         start = gr.Button(t("train_button"), variant="primary", scale=0, min_width=140)
     with gr.Accordion(t("settings"), open=False) as fold:
         form = create_form(t)
