@@ -177,10 +177,12 @@ class Jobs:
     def _read(self, folder: Path) -> Job:
         spec = read_json(folder / "spec.json")
         common = {"id": folder.name, **spec}
-        alive = _process(folder) is not None  # asked before the end is read: it may end between
+        # In this order: it may begin between these two, and end after them.
+        begun = (folder / "process.json").is_file()
+        alive = _process(folder) is not None
         if (folder / "ended.json").is_file():
             return Job(**common, **read_json(folder / "ended.json"))
-        if not (folder / "process.json").is_file():
+        if not begun:
             return Job(**common, state="waiting")
         if not alive and (folder / "cancelled.json").is_file():
             return Job(**common, state="cancelled")

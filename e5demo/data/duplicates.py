@@ -42,27 +42,31 @@ def twin_keys(pairs: pd.DataFrame, progress: Progress = silent) -> pd.DataFrame:
 def near_groups(passages: Sequence[str], progress: Progress = silent) -> list[int]:
     """For each passage the position of its group's first.
 
-    A member is compared to its group's first alone, so that chains of small changes don't grow.
+    Passages linked by a chain of near-duplicates are one group: else a split that keeps groups
+    together would still part some that are nearly equal.
     """
     from datasketch import MinHash, MinHashLSH
+    from scipy.cluster.hierarchy import DisjointSet
 
     lsh = MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
     empty = MinHash(num_perm=PERMUTATIONS, hashfunc=int)
-    firsts: dict[int, Shingles] = {}
-    groups = []
+    known: dict[int, Shingles] = {}
+    same = DisjointSet(range(len(passages)))
     for position, passage in enumerate(passages):
         if position % 500 == 0:
             progress("twins", position, len(passages))
         shingles = shingle(passage)
+        if not len(shingles):
+            continue
         sketch = empty.copy()
         sketch.update_batch(shingles.tolist())
-        candidates = sorted(lsh.query(sketch)) if len(shingles) else []
-        twin = next((c for c in candidates if jaccard(firsts[c], shingles) >= JACCARD), None)
-        if twin is None and len(shingles):
-            lsh.insert(position, sketch, check_duplication=False)
-            firsts[position] = shingles
-        groups.append(position if twin is None else twin)
-    return groups
+        for other in lsh.query(sketch):
+            if not same.connected(other, position) and jaccard(known[other], shingles) >= JACCARD:
+                same.merge(other, position)
+        lsh.insert(position, sketch, check_duplication=False)
+        known[position] = shingles
+    firsts: dict[int, int] = {}
+    return [firsts.setdefault(same[position], position) for position in range(len(passages))]
 
 
 def shingle(text: str) -> Shingles:

@@ -12,6 +12,7 @@ MIN_QUERY_CHARS = 10
 MIN_PASSAGE_CHARS = 20
 RULES = ("missing", "short_query", "short_passage")
 PAIR_COLUMNS = ["row", "query_id", "passage_id", "query", "passage", "date", "agency", "url"]
+TIME = r"(?:T|,?\s+(?:à\s+)?)\d{1,2}\s?[:h]\s?\d{2}.*$"  # '2024-02-05T10:15Z', '05/02/2024 à 10h15'
 DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
 
 
@@ -79,9 +80,11 @@ def make_pairs(table: Table) -> Pairs:
 
 
 def iso_dates(column: pd.Series) -> pd.Series:
-    """Days as 'YYYY-MM-DD', from the first format that reads most of the column's values."""
-    readings = [pd.to_datetime(column, format=f, errors="coerce") for f in DATE_FORMATS]
+    """Days as 'YYYY-MM-DD', from the first format that reads most of the column's values; a time
+    behind the day is left out."""
+    days = column.str.strip().str.replace(TIME, "", regex=True)
+    readings = [pd.to_datetime(days, format=f, errors="coerce") for f in DATE_FORMATS]
     best = max(readings, key=lambda dates: dates.notna().sum())
-    if best.notna().sum() == 0:  # times beside the day, zones: leave the guessing to pandas
+    if best.notna().sum() == 0:  # names of months: leave the guessing to pandas
         best = pd.to_datetime(column, format="mixed", errors="coerce", utc=True)
     return best.dt.strftime("%Y-%m-%d")

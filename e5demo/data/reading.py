@@ -207,7 +207,8 @@ def _guess_encoding(start: bytes) -> str:
         start.decode("utf-8")
     except UnicodeDecodeError as error:
         # A sample may end inside a character of up to four bytes.
-        return "utf-8" if error.start > len(start) - 4 else "cp1252"
+        cut = len(start) == SNIFFED_BYTES and error.start > len(start) - 4
+        return "utf-8" if cut else "cp1252"
     return "utf-8"
 
 
@@ -272,7 +273,7 @@ def _without_long_rows(path: Path, found: CsvFormat, rows: int | None) -> tuple[
     writer = csv.writer(text, delimiter=found.delimiter)
     with io.TextIOWrapper(_open(path), encoding=found.encoding, newline="") as file:
         reader = csv.reader(file, delimiter=found.delimiter)
-        header = next(reader)
+        header = next(filter(None, reader))  # pandas skips blank lines too
         width = len(header)
         writer.writerow(header)
         for number, row in enumerate(reader, start=1):

@@ -1,5 +1,6 @@
 """An experiment on disk: what was measured, on what, and the scores; never a bare number."""
 
+import contextlib
 import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -176,5 +177,8 @@ def open_experiment(folder: Path) -> Experiment:
 
 def list_experiments(experiments: Path) -> list[Experiment]:
     """Newest first."""
-    found = [open_experiment(path.parent) for path in experiments.glob(f"[!.]*/{EVALUATION}")]
+    found = []
+    for path in experiments.glob(f"[!.]*/{EVALUATION}"):
+        with contextlib.suppress(UnknownExperiment):  # deleted since
+            found.append(open_experiment(path.parent))
     return sorted(found, key=lambda experiment: -experiment.created)

@@ -97,8 +97,8 @@ def effects(scores_by_experiment: Mapping[str, pd.DataFrame], ids: Collection[st
 def passage_groups(pairs: pd.DataFrame, keys: pd.DataFrame, corpus: Corpus) -> pd.Series:
     """The near-duplicate group of each of the corpus's passages, by passage id.
 
-    As in `twin_keys` each member is nearly the same as its group's first one, and need not be
-    quite as near to another.
+    Each member is nearly the same as another one of its group, and need not be quite as near to
+    all of them.
     """
     near = keys["near"].set_axis(pairs["passage_id"].to_numpy())
     return near[~near.index.duplicated()].loc[corpus.ids].rename_axis("passage_id")

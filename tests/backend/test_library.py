@@ -27,6 +27,13 @@ def test_import_obeys_chosen_columns_and_is_another_data_set(backend, dataset, p
     assert swapped.pairs["query"][0] == dataset.pairs["passage"][0]
 
 
+def test_other_dates_are_another_data_set_of_the_same_texts(backend, dataset, path):
+    path.write_text(path.read_text("utf-8").replace("05.02.2014", "06.02.2014"), "utf-8")
+    other = backend.import_csv(path)
+    assert (other.pairs["date"][0], dataset.pairs["date"][0]) == ("2014-02-06", "2014-02-05")
+    assert other.fingerprint == dataset.fingerprint  # evaluations of both compare
+
+
 def test_resolve_by_id_and_by_path_gives_the_same_set(backend, dataset, path):
     assert backend.resolve(dataset.id) is dataset
     assert backend.resolve(str(path)).id == dataset.id

@@ -23,10 +23,11 @@ def test_a_small_change_is_a_twin_and_a_large_one_is_not():
     assert near_groups([text, far, near]) == [0, 1, 0]
 
 
-def test_chains_do_not_grow():
+def test_who_is_linked_by_a_chain_is_in_one_group():
     # Each step changes 9 words: neighbours share 89 of 109 shingles (0.82), two steps apart 0.66.
     steps = [WORDS, [*"abcdefghi", *WORDS[9:]], [*"abcdefghi", *WORDS[9:91], *"jklmnopqr"]]
-    assert near_groups([" ".join(step) for step in steps]) == [0, 0, 2]
+    assert near_groups([" ".join(step) for step in steps]) == [0, 0, 0]
+    assert near_groups([" ".join(steps[i]) for i in (0, 2, 1)]) == [0, 0, 0]  # in any order
 
 
 def test_families_join_by_any_key_and_through_others():

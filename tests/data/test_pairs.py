@@ -53,3 +53,16 @@ def test_dates_of_several_forms():
     assert iso_dates(pd.Series(["17.02.2011", "bad", None])).tolist()[0] == "2011-02-17"
     assert iso_dates(pd.Series(["2016-01-31"])).tolist() == ["2016-01-31"]
     assert iso_dates(pd.Series(["2016-01-31T10:00:00Z"])).tolist() == ["2016-01-31"]
+
+
+@pytest.mark.parametrize(
+    ("given", "days"),
+    [
+        (["13/03/2024 10:15", "05/03/2024 08:00"], ["2024-03-13", "2024-03-05"]),
+        (["05/03/2024 à 8h00", "06/03/2024"], ["2024-03-05", "2024-03-06"]),
+        (["2024-05-01T00:30+02:00", "2024-05-02"], ["2024-05-01", "2024-05-02"]),
+        (["Feb 5, 2014", "Mar 6, 2014 10:00"], ["2014-02-05", "2014-03-06"]),
+    ],
+)
+def test_a_time_behind_the_day_neither_moves_nor_loses_it(given, days):
+    assert iso_dates(pd.Series(given)).tolist() == days

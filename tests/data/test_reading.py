@@ -94,6 +94,7 @@ def test_missing_file_broken_gzip_and_encodings(tmp_path):
     with pytest.raises(UnreadableGzip):
         read_table(broken)
     path = write(tmp_path / "n.csv", "titre,texte\né,è\n", "cp1252")
+    assert read_table(path).frame.iloc[0, 1] == "è"  # its last letter alone is no UTF-8
     with pytest.raises(UnknownEncoding):
         read_table(path, encoding="klingon")
     with pytest.raises(UndecodableText, match="byte"):
