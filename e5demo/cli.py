@@ -30,6 +30,7 @@ from e5demo.errors import (
     NoMethod,
     OneExperiment,
     ResumeAlone,
+    restored,
 )
 from e5demo.jobs import JOB_PART, Progress, Reporter, job_id, keep_log
 from e5demo.training.recipe import PRESETS, TrainingSettings, make_recipe
@@ -50,7 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = options.run(options, reporter or TerminalProgress())
     except E5DemoError as error:
         values = {name: str(value) for name, value in error.values.items()}
-        return _ended(reporter, MISTAKE, str(error), error=type(error).__name__, values=values)
+        told = {"error": type(error).__name__, "values": values}
+        if os.environ.get(JOB_PART):  # who began this process says it: see `_afresh`
+            print(json.dumps(told))
+            return MISTAKE
+        return _ended(reporter, MISTAKE, str(error), **told)
     except KeyboardInterrupt as error:
         return _ended(reporter, INTERRUPTED, str(error) or "Interrupted.")
     except Exception as error:
@@ -340,14 +345,20 @@ def _training_asked(backend: Any, options: argparse.Namespace) -> tuple[Any, ...
 def _recipe(options: argparse.Namespace, pairs: int) -> TrainingSettings:
     """The preset, changed by the YAML file, then by --set, then by --max-minutes."""
     changes = load_yaml(Path(options.config)) if options.config else {}
+    changes.pop("method", None)  # a form's file has it too; the option counts
     for change in options.set:
         name, found, value = change.partition("=")
         if not found:
             raise BadSetting(problems=f"--set {change}: write NAME=VALUE", mistakes=[])
-        changes[name] = yaml.safe_load(value)
+        try:
+            changes[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise BadSetting(problems=f"--set {change}: not YAML", mistakes=[]) from error
     if options.max_minutes is not None:
         changes["max_minutes"] = options.max_minutes
-    changes.pop("method", None)  # a form's file has it too; the option says the same
+    if changes.pop("method", options.method) != options.method:
+        problems = f"--set method: --method says {options.method}, say it there"
+        raise BadSetting(problems=problems, mistakes=[])
     return make_recipe(options.method, options.preset or DEFAULT_PRESET, pairs, **changes)
 
 
@@ -370,10 +381,15 @@ def _estimate_afresh(preset: str, options: argparse.Namespace) -> dict[str, Any]
 
 
 def _afresh(*arguments: str) -> dict[str, Any]:
-    """A command's answer from a process of its own; within a job, its progress is the job's."""
+    """A command's answer from a process of its own; within a job, its progress is the job's.
+    Raises the mistake that it ended with."""
     command = [sys.executable, "-m", "e5demo", *arguments, "--json"]
     environment = {**os.environ, JOB_PART: "1"}
-    run = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True)
+    run = subprocess.run(command, stdout=subprocess.PIPE, env=environment)
+    if run.returncode == MISTAKE:
+        mistake = json.loads(run.stdout)
+        raise restored(mistake["error"], mistake["values"])
+    run.check_returncode()
     return json.loads(run.stdout)
 
 

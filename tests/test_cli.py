@@ -259,6 +259,22 @@ MISTAKES = {
         "not a readable gzip",
     ),
     "gzip by name alone": (prepare(plain_file(b"titre,contenu\n", "bad.csv.gz")), "gzip"),
+    "no model in a child": (
+        lambda folder: ["estimate", good(folder), "--method", "full", "--model", folder / "none"],
+        "is no sentence-transformers model",
+    ),
+    "preset as a setting": (
+        lambda folder: ["train", good(folder), "--method", "full", "--set", "preset=best"],
+        "preset = 'best'",
+    ),
+    "no YAML": (
+        lambda folder: ["train", good(folder), "--method", "full", "--set", "lora_targets=[query"],
+        "--set lora_targets=[query: not YAML",
+    ),
+    "two methods": (
+        lambda folder: ["train", good(folder), "--method", "full", "--set", "method=lora"],
+        "--method says full",
+    ),
     "no model": (evaluated_with_folder, "is no sentence-transformers model"),
     "bad share": (prepare(good, "--test-share", 2), "test_share = 2.0"),
     "two bad settings": (prepare(good, "--test-share", 0, "--seed", -1), "seed = -1"),

@@ -206,7 +206,8 @@ def _figure_page(figure: go.Figure, name: str, language: str) -> str:
         div_id=name,  # instead of a drawn one
         config={"displaylogo": False},
     )
+    title = escape(figure.layout.title.text.replace("<br>", " "))
     return (
         f'<!doctype html>\n<html lang="{known(language)}"><head><meta charset="utf-8">'
-        f"<title>{escape(figure.layout.title.text)}</title></head>\n<body>{drawn}</body></html>\n"
+        f"<title>{title}</title></head>\n<body>{drawn}</body></html>\n"
     )

@@ -104,7 +104,7 @@ PRESETS: dict[str, dict[Method, dict[str, Any]]] = {
 
 
 def make_recipe(
-    method: Method, preset: str = "quick", pairs: int | None = None, **changes: Any
+    method: Method, preset: str = "quick", pairs: int | None = None, /, **changes: Any
 ) -> TrainingSettings:
     """A preset with changes, its batch fitted to so many `pairs` where that isn't changed.
 

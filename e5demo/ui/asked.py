@@ -16,7 +16,7 @@ from e5demo.data.corpus import Corpus
 from e5demo.ui import html
 from e5demo.ui.frame import corpus_in_use
 
-MOST_HITS = 50
+HITS, MOST_HITS = 10, 50
 # The address of a search: what a link names, and how it is made in the browser.
 COPY_LINK = """(visitor, language, query, columns, kind, k, agencies, since, until, data) => {
   const address = new URL(location.origin + location.pathname);
@@ -84,11 +84,20 @@ class Asked:
 
 
 def read(
-    names: list[str] | None, kind: str, k: float, agencies: list[str] | None, since: str, until: str
+    names: list[str] | None,
+    kind: str,
+    k: float | None,
+    agencies: list[str] | None,
+    since: str,
+    until: str,
 ) -> Asked:
-    """Raises NoRetriever, TooManyRetrievers, BadDate."""
+    """As many hits as can be shown, the default where none was typed.
+
+    Raises NoRetriever, TooManyRetrievers, BadDate.
+    """
     corpus: CorpusKind = "test" if kind == "test" else "all"
-    return Asked(columns_of(names or []), corpus, int(k), Scope.checked(agencies, since, until))
+    hits = min(max(int(k or HITS), 1), MOST_HITS)
+    return Asked(columns_of(names or []), corpus, hits, Scope.checked(agencies, since, until))
 
 
 def check_read(backend: Backend, asked: Asked) -> None:

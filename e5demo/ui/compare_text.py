@@ -164,11 +164,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "either copy counts.",
     ),
     "check_several": (
-        "{count} requêtes sur {queries} ({share} %) ont plusieurs bons articles pour un titre.",
+        "Requêtes dont le titre a plusieurs bons articles : {count} sur {queries} ({share} %).",
         "{count} of {queries} queries ({share}%) have several right articles for one title.",
     ),
     "check_verbatim": (
-        "{count} requêtes sur {queries} ({share} %) se lisent mot pour mot dans leur article.",
+        "Requêtes qui se lisent mot pour mot dans leur article : {count} sur {queries} "
+        "({share} %).",
         "{count} of {queries} queries ({share}%) stand word for word in their article.",
     ),
     "check_twins": (
@@ -196,8 +197,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "caution_reading": (
         "Les deux n’ont pas lu autant de tokens, ou pas calculé dans la même précision : une part "
         "de l’écart peut en venir.",
-        "The two did not read as many tokens, or not compute in the same precision: part of the "
-        "difference may come from that.",
+        "The two did not read as many tokens, or did not compute in the same precision: part of "
+        "the difference may come from that.",
     ),
     "caution_few": (
         "{queries} requêtes, c’est peu : seul un grand écart se verrait.",

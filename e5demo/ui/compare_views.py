@@ -199,7 +199,7 @@ def _training_costs(language: str, tuned: Tuned | None) -> list[str]:
     trained = tuned.trained
     share = 100 * trained.trainable_parameters / trained.total_parameters
     return [
-        f"{decimal(language, share, 1)} %",
+        say(language, "percent", share=decimal(language, share, 1)),
         duration(language, trained.seconds),
         gigabytes(language, tuned.weights_size / 1e6),
     ]

@@ -26,6 +26,7 @@ def create_news_map(frame: Frame, tab: gr.Tab, picked: list[gr.State]) -> None:
     with gr.Row(elem_classes="settings"):
         colour = gr.Radio(label=t("map_colour"), choices=[*COLOURINGS], value=COLOURINGS[0])
         method = gr.Radio(label=t("map_method"), choices=[*methods()], value="pca")
+        again = gr.Button(t("look"), size="sm", scale=0, min_width=110)
     plot = gr.Plot(show_label=False, visible=False, elem_id="news-map", elem_classes="clickable")
     about = gr.HTML()
     width = gr.Number(visible=False)  # of the window, told by it
@@ -51,7 +52,7 @@ def create_news_map(frame: Frame, tab: gr.Tab, picked: list[gr.State]) -> None:
         return gr.update(choices=colourings), gr.update(choices=ways)
 
     asked = [*frame.who, colour, method, *picked, width]
-    moments = [tab.select, colour.input, method.input]
+    moments = [tab.select, colour.input, method.input, again.click]
     gr.on(moments, show, asked, [plot, about], js=WIDTH, **HEAVY)
     frame.scene.change(words, frame.language, [colour, method], **LIGHT)
     gone = [frame.scene.change, *(state.change for state in picked)]

@@ -14,17 +14,17 @@ from e5demo.backend import MOST_COLUMNS, Backend
 from e5demo.backend.comparisons import PATIENCE_SECONDS
 from e5demo.data.corpus import Corpus
 from e5demo.data.profile import agencies
-from e5demo.errors import EmptyQuery
+from e5demo.errors import E5DemoError, EmptyQuery
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.explain import word_spans
 from e5demo.ui import search_views
-from e5demo.ui.asked import COPY_LINK, MOST_HITS, Controls, named, of_link, read
+from e5demo.ui.asked import COPY_LINK, HITS, MOST_HITS, Controls, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.reasons import create_reasons, written
-from e5demo.ui.text import count, duration, label, say
+from e5demo.ui.text import count, duration, explain, label, say
 from e5demo.ui.votes import create_votes
 
 # Found in the sample by shared words, by meaning, and by a name that only words can match.
@@ -42,6 +42,7 @@ def create_search_tab(frame: Frame) -> None:
     gr.Markdown(t("search_intro"), elem_classes="intro")
     with gr.Row(elem_classes="ask"):
         query = gr.Textbox(
+            label=t("query_hint"),  # for who hears the page
             show_label=False,
             placeholder=t("query_hint"),
             scale=5,
@@ -77,7 +78,7 @@ def create_search_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         dataset, choices = current(backend)
         now = f"{dataset.id} {choices.split}"
-        cleared = ["", gr.update(visible=False), "", gr.update(visible=True)]
+        cleared = ["", gr.update(visible=False), "", gr.update(visible=True), "", ""]
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("all", "test")]
         return (
             _columns(language, backend, choices.columns),
@@ -153,14 +154,16 @@ def create_search_tab(frame: Frame) -> None:
             written(text, settings),
         )
         for name in asked.names:
-            missing = _unread(language, backend, corpus, name)
-            if missing:
-                unread = unread or name
-                waiting[name] = missing
-            else:
-                found[name] = backend.search(
-                    corpus, text, name, depth=RANKED, **asked.options(backend)
-                )
+            try:
+                missing = _unread(language, backend, corpus, name)
+                if missing:
+                    unread = unread or name
+                    waiting[name] = missing
+                else:
+                    options = asked.options(backend)
+                    found[name] = backend.search(corpus, text, name, depth=RANKED, **options)
+            except E5DemoError as error:  # a column's own: the others answer all the same
+                waiting[name] = explain(language, error)
             yield (
                 search_views.page(language, view),
                 gr.update(visible=bool(unread)),
@@ -190,7 +193,7 @@ def create_search_tab(frame: Frame) -> None:
     options = {**HEAVY, "trigger_mode": "always_last", "show_progress": "hidden"}
     filled = [controls.columns, controls.kind, controls.agencies, in_use, drawn_for]
     drawn = frame.scene.change(
-        render, [*frame.who, drawn_for], [*filled, *examples, *shown], **LIGHT
+        render, [*frame.who, drawn_for], [*filled, *examples, *shown, sheet, searched], **LIGHT
     )
     following = [*controls.all, controls.again, opened]
     drawn.then(follow_link, [*frame.who, frame.address, opened], following, **LIGHT)
@@ -219,7 +222,7 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
         kind = gr.Radio(
             label=t("corpus"), choices=["all", "test"], value="all", scale=3, min_width=240
         )
-        k = gr.Slider(1, MOST_HITS, value=10, step=1, label=t("hits"), scale=2, min_width=160)
+        k = gr.Slider(1, MOST_HITS, value=HITS, step=1, label=t("hits"), scale=2, min_width=160)
     with gr.Accordion(t("filters"), open=False), gr.Row():
         narrowed = gr.Dropdown(
             label=t("agency"), choices=[], value=[], multiselect=True, scale=2, min_width=160
@@ -231,6 +234,7 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
     # A model that was deleted a moment ago is told by our own sentence, not by gradio's. (Not a
     # subclass: gradio would write a stub of its module beside it.)
     columns.preprocess = lambda payload: payload
+    k.preprocess = lambda payload: payload  # as it is typed; `read` takes it into its bounds
     return Controls(query, columns, kind, k, narrowed, days[0], days[1], gr.State(""))
 
 

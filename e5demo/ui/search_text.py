@@ -116,10 +116,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "The filters leave the article sought out.",
     ),
     "gold_ranks": ("Rang de l’article visé : {ranks}.", "Rank of the article sought: {ranks}."),
-    "in_common": ("{count} résultats sur {k} en commun.", "{count} of {k} results in common."),
+    "in_common": ("Résultats en commun : {count} sur {k}.", "Results in common: {count} of {k}."),
     "in_common_of_all": (
-        "{count} résultats sur {k} communs à toutes les colonnes.",
-        "{count} of {k} results common to all columns.",
+        "Résultats communs à toutes les colonnes : {count} sur {k}.",
+        "Results common to all columns: {count} of {k}.",
     ),
     "moves_title": ("Qui monte, qui descend", "What moves up, what moves down"),
     "moves_key": (

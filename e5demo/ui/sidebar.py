@@ -132,7 +132,7 @@ def _progress(language: str, job: Job) -> str:
     if not job.stage or job.stalled:
         return state
     share = decimal(language, 100 * job.share, 0)
-    parts = [f"{say(language, f'stage_{job.stage}')} {share} %"]
+    parts = [f"{say(language, f'stage_{job.stage}')} {say(language, 'percent', share=share)}"]
     if job.seconds_left is not None:
         left = duration(language, job.seconds_left)
         parts.append(say(language, "left", time=left))

@@ -435,13 +435,21 @@ def explain(language: str, error: E5DemoError) -> str:
     if _known(language) == "en":
         return str(error)
     values = error.values
-    if isinstance(error, BadSetting) and values["mistakes"]:
+    mistakes = values.get("mistakes")
+    if isinstance(error, BadSetting) and isinstance(mistakes, list) and mistakes:
         problems = (
-            f"{_setting(name)} = {value!r} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
-            for name, value, kind, bounds in values["mistakes"]
+            f"{_setting(name)} = {_given(value)} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
+            for name, value, kind, bounds in mistakes
         )
         values = {"problems": " ; ".join(problems)}
     return FRENCH_ERRORS[type(error).__name__].format(**values)
+
+
+def _given(value: Any) -> str:
+    """A setting's value as a French reader writes it."""
+    if value is None:
+        return "vide"
+    return str(value).replace(".", ",") if isinstance(value, float) else repr(value)
 
 
 def _setting(name: str) -> str:
@@ -465,8 +473,10 @@ def decimal(language: str, number: float, places: int = 3) -> str:
 
 
 def signed(language: str, number: float, places: int = 3) -> str:
-    """+0,023 or −0.004, with a true minus."""
-    return f"{'+' if number >= 0 else '−'}{decimal(language, abs(number), places)}"
+    """+0,023 or −0.004, with a true minus; 0.000 has no sign."""
+    shown = round(number, places)
+    sign = "+" if shown > 0 else "−" if shown < 0 else ""
+    return f"{sign}{decimal(language, abs(shown), places)}"
 
 
 def between(language: str, low: str, high: str) -> str:

@@ -38,6 +38,9 @@ def theme() -> gr.themes.Base:
     return base.set(
         body_background_fill="#fbfaf7",
         body_background_fill_dark="#141413",
+        body_text_color_subdued="*neutral_500",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
         block_background_fill="transparent",
         block_background_fill_dark="transparent",
         block_border_width="0px",

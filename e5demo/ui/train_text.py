@@ -181,6 +181,7 @@ STATIC: dict[str, tuple[str, str]] = {
 }
 
 SPOKEN: dict[str, tuple[str, str]] = {
+    "delete_named": ("Supprimer pour de bon : {name}", "Delete for good: {name}"),
     "about_quick": (
         "Ce que deux cœurs peuvent en dix minutes : textes courts, mots gelés, échelle d’E5, et un "
         "négatif difficile par paire, car les autres articles d’un lot sont vite trop faciles.",
@@ -232,6 +233,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "arrêté, à reprendre après le pas {step}",
         "stopped, can go on after step {step}",
     ),
+    "state_trained": ("terminé", "done"),
+    "state_broke": ("échoué", "failed"),
     "state_unscored": ("entraîné, pas encore évalué", "trained, not evaluated yet"),
     "state_stopping": (
         "arrêt demandé : le pas en cours se termine, un point de reprise s’écrit",

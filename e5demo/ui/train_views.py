@@ -100,13 +100,14 @@ def _state(language: str, tuned: Tuned, job: Job | None) -> str:
             return say(language, "state_stalled")
         if job.state == "running" and job.stage:
             share = decimal(language, 100 * job.share, 0)
-            return f"{say(language, f'stage_{job.stage}')} {share} %"
+            share = say(language, "percent", share=share)
+            return f"{say(language, f'stage_{job.stage}')} {share}"
         return say(language, f"state_{job.state}")
     if tuned.trained:
-        return say(language, "state_done" if tuned.scores else "state_unscored")
+        return say(language, "state_trained" if tuned.scores else "state_unscored")
     if not job and tuned.state == "running":  # from a command line
         return say(language, "state_running")
-    failed = say(language, "state_failed") if job and job.state == "failed" else None
+    failed = say(language, "state_broke") if job and job.state == "failed" else None
     stopped = say(language, "state_resumable", step=count(language, tuned.resumes_at))
     return f"{failed}, {stopped}" if failed else stopped
 
@@ -163,7 +164,7 @@ def _interval(language: str, difference: Mapping[str, float]) -> str:
 
 
 def _off(language: str, ratio: float) -> str:
-    return f"{signed(language, 100 * (ratio - 1), 0)} %"
+    return say(language, "percent", share=signed(language, 100 * (ratio - 1), 0))
 
 
 def _rate(language: str, rate: float) -> str:
@@ -186,7 +187,7 @@ def _row(language: str, tuned: Tuned, running: bool) -> list[str]:
         label(language, f"preset_{tuned.preset}"),
         say(language, "state_running" if running else "state_stopped")
         if not trained
-        else say(language, "state_done"),
+        else say(language, "state_trained"),
     ]
     if not trained:
         return [*cells, count(language, tuned.resumes_at), *["—"] * 3]
@@ -207,7 +208,7 @@ def _row(language: str, tuned: Tuned, running: bool) -> list[str]:
 def curves(language: str, trainings: Sequence[Tuned]) -> tuple[Any, Any]:
     """Loss and validation by step; None where there is nothing of the kind."""
     histories = {tuned.id: tuned.history for tuned in trainings}
-    names = {tuned.id: training_name(language, tuned) for tuned in trainings}
+    names = {tuned.id: figures.plain(training_name(language, tuned)) for tuned in trainings}
     drawn = []
     for value, title in (("loss", "chart_loss"), ("ndcg@10", "chart_validation")):
         rows = {

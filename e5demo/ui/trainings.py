@@ -130,8 +130,10 @@ def create_trainings(frame: Frame) -> None:
 
     @guarded
     def remove(visitor: str | None, language: str, wanted: str) -> Any:
-        frame.backend(visitor).delete_training(wanted)
-        inform(say(language, "deleted", name=wanted))
+        backend = frame.backend(visitor)
+        name = training_name(language, backend.training(wanted))
+        backend.delete_training(wanted)
+        inform(say(language, "deleted", name=name))
         return "", _changed(), *ask(False)
 
     @guarded
@@ -147,6 +149,12 @@ def create_trainings(frame: Frame) -> None:
         tuned = backend.import_training(Path(path))
         inform(say(language, "imported", name=training_name(language, tuned)))
         return tuned.id, _changed()
+
+    @guarded
+    def ask_first(visitor: str | None, language: str, wanted: str) -> Any:
+        name = training_name(language, frame.backend(visitor).training(wanted))
+        hidden, confirming, cancelling = ask(True)
+        return hidden, {**confirming, "value": say(language, "delete_named", name=name)}, cancelling
 
     def ask(asking: bool) -> list[Any]:
         return [gr.update(visible=not asking), *[gr.update(visible=asking)] * 2]
@@ -165,9 +173,11 @@ def create_trainings(frame: Frame) -> None:
     resume.click(go_on, which, resume, **LIGHT)
     rename.click(call, [*which, name], [name, frame.job_signal], **LIGHT)
     asking = [delete, confirm, cancel]
-    delete.click(lambda: ask(True), None, asking, **LIGHT)
+    delete.click(ask_first, which, asking, **LIGHT)
     cancel.click(lambda: ask(False), None, asking, **LIGHT)
     confirm.click(remove, which, [selected, frame.job_signal, *asking], **LIGHT)
+    # What was asked or exported was of the training before.
+    selected.change(lambda: [*ask(False), gr.update(visible=False)], None, [*asking, file], **LIGHT)
     export.click(hand_out, [*which, merged], file, **HEAVY)
     upload.upload(take_in, [*frame.who, upload], [selected, frame.job_signal], **HEAVY)
 

@@ -40,6 +40,11 @@ def test_settings_are_read_as_the_widgets_hold_them():
     assert read(["bm25"], "all", 1, None, "", "").pair is None
 
 
+@pytest.mark.parametrize(("typed", "hits"), [(None, 10), (0, 10), (-3, 1), (60, 50), (7, 7)])
+def test_as_many_hits_as_can_be_shown(typed, hits):
+    assert read(["bm25"], "all", typed, [], "", "").k == hits
+
+
 def test_none_and_five_are_refused():
     with pytest.raises(NoRetriever):
         read(None, "all", 10, [], "", "")

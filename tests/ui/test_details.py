@@ -40,7 +40,7 @@ def checked(tmp_path, ids):
 
 def test_a_check_tells_how_many_it_concerns_and_what_they_do_to_the_scores(tmp_path):
     seen = checked(tmp_path, ["a"])
-    assert "1 requêtes sur 4 (25,0 %) se lisent mot pour mot" in seen.words
+    assert "mot pour mot dans leur article : 1 sur 4 (25,0 %)" in seen.words
     assert seen.text[-4:] == [EVIL, "0,500", "0,333", "−0,167"]
     assert seen.all("img") == []
 

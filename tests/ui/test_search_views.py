@@ -79,9 +79,9 @@ def test_of_three_columns_the_left_one_says_where_a_hit_is_gone():
         (
             "abcdefg",
             "gab",
-            "L’article visé passe du rang 7 au rang 1. 2 résultats sur 3 en commun.",
+            "L’article visé passe du rang 7 au rang 1. Résultats en commun : 2 sur 3.",
         ),
-        ("gab", "gxy", "L’article visé reste au rang 1. 1 résultats sur 3 en commun."),
+        ("gab", "gxy", "L’article visé reste au rang 1. Résultats en commun : 1 sur 3."),
         ("abc", "gab", "L’article visé, perdu à gauche, est au rang 1 à droite."),
         ("gab", "abc", "L’article visé, au rang 1 à gauche, est perdu à droite."),
         ("abc", "abd", "L’article visé n’est trouvé d’aucun côté."),
@@ -95,7 +95,7 @@ def test_of_more_than_two_columns_each_rank_is_told():
     columns = column("bm25", "gab"), column("baseline", "agb"), column("fusion", "abc")
     words = page(*columns, gold="g").words
     assert "Rang de l’article visé : BM25 1, E5 de base 2, Fusion —." in words
-    assert "2 résultats sur 3 communs à toutes les colonnes." in words
+    assert "Résultats communs à toutes les colonnes : 2 sur 3." in words
 
 
 def test_the_article_sought_is_marked_and_its_rank_told_beyond_k():
