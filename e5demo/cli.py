@@ -156,12 +156,15 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     tuned = _resumed(backend, options) if options.resume else _begun(backend, options)
     dataset = backend.dataset(tuned.dataset)
     print(f"Experiment {tuned.id}", file=sys.stderr, flush=True)
-    before = backend.evaluate(dataset, "baseline", tuned.split, tuned.evaluation, progress)
-    if not tuned.trained:
-        tuned = backend.go_on_training(tuned, progress)
-    after = backend.experiment(_evaluate_afresh(tuned)["experiment"])
-    scores = backend.keep_scores(tuned, before, after)
-    keep_log(tuned.folder)
+    with tuned.working():  # from its first evaluation to its last: nobody deletes it meanwhile
+        if options.resume:
+            tuned = backend.taken_up(tuned, job_id())
+        before = backend.evaluate(dataset, "baseline", tuned.split, tuned.evaluation, progress)
+        if not tuned.trained:
+            tuned = backend.go_on_training(tuned, progress)
+        after = backend.experiment(_evaluate_afresh(tuned)["experiment"])
+        scores = backend.keep_scores(tuned, before, after)
+        keep_log(tuned.folder)
     trained = tuned.trained
     steps, timing = tuned.plan
     return {
@@ -331,7 +334,7 @@ def _resumed(backend: Any, options: argparse.Namespace) -> Any:
     tuned = backend.training(options.resume)
     if tuned.trained and tuned.scores:
         raise AlreadyTrained(experiment=tuned.id)
-    return backend.taken_up(tuned, job_id())
+    return tuned
 
 
 def _training_asked(backend: Any, options: argparse.Namespace) -> tuple[Any, ...]:

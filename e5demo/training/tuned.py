@@ -139,8 +139,9 @@ class Tuned:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """While the block runs nobody else trains this one. Raises TrainingRuns."""
-        lock = FileLock(self.folder / ".lock", timeout=LOCK_SECONDS)
+        """While the block runs nobody else trains or deletes this one; blocks of one thread may
+        stand in each other. Raises TrainingRuns."""
+        lock = FileLock(self.folder / ".lock", timeout=LOCK_SECONDS, is_singleton=True)
         try:
             lock.acquire()
         except Timeout as error:

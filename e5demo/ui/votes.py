@@ -8,6 +8,7 @@ import gradio as gr
 
 from e5demo.answers import Column
 from e5demo.backend import Backend
+from e5demo.backend.library import Choices
 from e5demo.errors import E5DemoError, EmptyQuery, NoVotes, OneRetriever
 from e5demo.evaluation.votes import Choice, Side, Vote, tally, triplets, votes_table
 from e5demo.ui import html
@@ -138,7 +139,9 @@ def _drawn(backend: Backend, asked: Asked, part: str) -> list[str]:
     current_split(backend)
     dataset, choices = current(backend)
     titles = backend.split_rows(dataset, choices.split, part)["query"].unique().tolist()
-    judged = {vote.query for vote in _votes(backend, asked) if _pair(vote) == set(asked.names[:2])}
+    judged = {
+        vote.query for vote in votes_on(backend, asked) if _pair(vote) == set(asked.names[:2])
+    }
     left = [title for title in titles if title not in judged] or titles
     return random.sample(left, min(DRAWN, len(left)))
 
@@ -147,11 +150,27 @@ def _pair(vote: Vote) -> set[str]:
     return {vote.left.retriever, vote.right.retriever}
 
 
-def _votes(backend: Backend, asked: Asked) -> list[Vote]:
-    """Those on what is searched now: others would be about other answers."""
+def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
+    """Those on what is searched now, by the same models: others would be about other answers."""
     dataset, choices = current(backend)
     ground = (dataset.id, asked.kind, choices.max_length)
-    return [v for v in backend.votes.votes() if (v.dataset, v.corpus, v.max_length) == ground]
+    models = {name: backend.model_of(name) for name in asked.names[:2]}
+
+    def same(side: Side) -> bool:
+        return side.model in (None, models.get(side.retriever))
+
+    return [
+        vote
+        for vote in backend.votes.votes()
+        if (vote.dataset, vote.corpus, vote.max_length) == ground
+        and (vote.corpus == "all" or vote.split == _split_of(choices))
+        and same(vote.left)
+        and same(vote.right)
+    ]
+
+
+def _split_of(choices: Choices) -> str:
+    return f"{choices.split.mode} {choices.split.seed}"
 
 
 def _answers(backend: Backend, asked: Asked, query: str, sides: list[str]) -> list[Column]:
@@ -181,7 +200,7 @@ def _ballot(backend: Backend, asked: Asked, query: str, columns: list[Column]) -
         max_length=choices.max_length,
         k=asked.k,
         at=0.0,
-        split=f"{choices.split.mode} {choices.split.seed}",
+        split=_split_of(choices),
         agencies=asked.scope.agencies,
         since=asked.scope.since,
         until=asked.scope.until,
@@ -206,7 +225,7 @@ def ballot_page(language: str, query: str, columns: list[Column]) -> str:
 
 def _score(language: str, backend: Backend, asked: Asked, called: dict[str, str]) -> str:
     first, second = called
-    found = tally(_votes(backend, asked), first, second)
+    found = tally(votes_on(backend, asked), first, second)
     told: dict[str, Any] = {
         "ties": count(language, found.ties), "bad": count(language, found.bad)
     }  # fmt: skip

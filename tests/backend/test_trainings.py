@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from dispatches import SPLIT
 from fakes import FakeSource
+from filelock import FileLock
 
 from e5demo.backend import Backend
 from e5demo.config import EvaluationSettings
@@ -232,7 +233,7 @@ def test_what_a_training_needs_has_to_be_as_it_was(backend, dataset, monkeypatch
         patch.setattr(backend.engine, "find_model", lambda: changed)
         with pytest.raises(BaseModelChanged, match="local"):
             backend.go_on_training(tuned)
-    with tuned.working():
+    with FileLock(tuned.folder / ".lock"):  # as another process holds it
         for ask in (backend.go_on_training, lambda one: backend.delete_training(one.id)):
             with pytest.raises(TrainingRuns):
                 ask(tuned)

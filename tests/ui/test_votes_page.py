@@ -1,11 +1,13 @@
 import re
+from dataclasses import replace
 
 import pytest
 from fakes import FakeEngine
 
 from e5demo.backends import Backends
 from e5demo.evaluation.votes import Side, Vote
-from e5demo.ui.votes import ballot_page
+from e5demo.ui.asked import read
+from e5demo.ui.votes import ballot_page, votes_on
 
 
 @pytest.fixture
@@ -46,6 +48,18 @@ def test_a_vote_is_for_what_was_shown_and_counts_once(backend):
     ]
     assert votes[0].at > 0
     assert votes[0].right.model == "f" * 8
+
+
+def test_votes_on_other_splits_and_weights_are_about_other_answers(backend):
+    choices, sample = backend.choices(), backend.sample()
+    weights = backend.model_of("baseline")
+    told = {"dataset": sample.id, "corpus": "test", "max_length": choices.max_length}
+    right = Side("baseline", ("b",), "Deux", weights)
+    told |= {"split": f"{choices.split.mode} {choices.split.seed}", "right": right}
+    other = replace(right, model="other")
+    for changes in ({}, {"split": "grouped 43"}, {"right": other}, {"corpus": "all"}):
+        backend.cast(backend.keep_ballot(ballot(**told | changes)), "left")
+    assert len(votes_on(backend, read(["bm25", "baseline"], "test", 10, [], "", ""))) == 1
 
 
 def test_a_vote_that_could_not_be_written_can_be_cast_again(backend, monkeypatch):
