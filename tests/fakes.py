@@ -33,8 +33,12 @@ class FakeEncoder:
         self.loaded = False
         self.calls: list[tuple[Role, list[str]]] = []
 
+    @property
+    def fingerprint(self) -> str:
+        return self.source.fingerprint
+
     def key(self, role: Role) -> str:
-        return f"{self.source.fingerprint}|{role}|{self.max_length}"
+        return f"{self.fingerprint}|{role}|{self.max_length}"
 
     def load(self) -> None:
         self.loaded = True

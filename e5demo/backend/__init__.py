@@ -319,7 +319,7 @@ class Backend(Trainings, Comparisons):
             cutoffs=settings.cutoffs,
             model=source.name if source else None,
             weights=source.weights if source else None,
-            model_fingerprint=source.fingerprint if source else None,
+            model_fingerprint=encoder.fingerprint if encoder else None,
             prompts=prompts_of(settings.prompts) if dense else None,
             max_length=settings.max_length if dense else None,
             precision=settings.precision if dense else None,

@@ -70,6 +70,7 @@ class E5Encoder:
         self, source: ModelSource, max_length: int = 512, prompting: Prompting = "own"
     ) -> None:
         self.source = source
+        self.fingerprint = source.fingerprint  # now: a folder may change after it was loaded
         self.max_length = max_length
         self.prompts = prompts_of(prompting)
         self._lock = threading.Lock()  # torch's
@@ -132,7 +133,7 @@ class E5Encoder:
         return self._model is not None or self._compiled is not None
 
     def key(self, role: Role) -> str:
-        parts = [self.source.fingerprint, self.prompts[role], str(self.max_length), self.precision]
+        parts = [self.fingerprint, self.prompts[role], str(self.max_length), self.precision]
         if self.source.weights == "tuned":  # once they read no more than they were tuned on
             parts.append("whole")
         return "|".join(parts)

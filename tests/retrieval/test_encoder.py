@@ -17,6 +17,15 @@ def test_nothing_is_loaded_before_the_first_text(tiny_model):
     assert encoder.loaded
 
 
+def test_a_folder_that_changes_after_loading_changes_no_key(tiny_model, tmp_path):
+    folder = shutil.copytree(tiny_model.folder, tmp_path / "model")
+    encoder = E5Encoder(replace(tiny_model, folder=folder))
+    key = encoder.key("query")
+    (folder / "added.json").write_text("{}")
+    assert encoder.key("query") == key
+    assert E5Encoder(encoder.source).key("query") != key
+
+
 def test_vectors_are_unit_float32_a_row_per_text_in_order(tiny_model):
     encoder = E5Encoder(tiny_model)
     texts = ["la neige", "train", "la la la neige train", "neige"]
