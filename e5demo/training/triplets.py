@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from e5demo.data.duplicates import normalise
+from e5demo.data.duplicates import near_groups, normalise
 from e5demo.data.reading import preview
 from e5demo.errors import NoTriplets, NotTriplets
 
@@ -43,16 +43,20 @@ def tidied(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def usable(triplets: pd.DataFrame, keys: pd.DataFrame, parts: pd.Series) -> pd.DataFrame:
-    """Those none of whose texts is in the validation or the test split.
+    """Those none of whose texts is in the validation or the test split, nor a near-duplicate of
+    a passage there.
 
     `keys` are the pairs' `twin_keys`, `parts` their splits: a text counts as the same whatever its
     case, accents and punctuation.
     """
     held = keys[(parts != "train").to_numpy()]
-    titles, passages = set(held["title"]), set(held["passage"])
-    leaks = triplets["query"].map(normalise).isin(titles)
-    for name in ("positive", "negative"):
-        leaks |= triplets[name].map(normalise).isin(passages)
+    texts = triplets[["positive", "negative"]].map(normalise)
+    passages, given = list(set(held["passage"])), list(set(texts.to_numpy().ravel()))
+    groups = near_groups([*passages, *given])
+    taken = set(groups[: len(passages)])
+    near = {text for text, at in zip(given, groups[len(passages) :], strict=True) if at in taken}
+    leaks = triplets["query"].map(normalise).isin(set(held["title"]))
+    leaks |= texts.isin(near.union(passages)).any(axis=1)
     return triplets[~leaks].reset_index(drop=True)
 
 

@@ -109,6 +109,14 @@ def test_no_text_of_validation_or_test_is_trained_on(triplet, stays):
     assert found.index.tolist() == list(range(len(found)))
 
 
+def test_nor_what_is_nearly_a_passage_of_theirs():
+    story = " ".join(f"mot{i}" for i in range(100))
+    keys = KEYS.assign(passage=["corps a", "corps b", story, "corps d"])
+    longer, other = f"{story} mis à jour", " ".join(f"mot{i}" for i in range(50, 150))
+    given = frame(("q", longer, "Corps D."), ("q", "Corps D.", longer), ("q", other, "Corps D."))
+    assert told(usable(given, keys, PARTS)) == [("q", other, "Corps D.")]
+
+
 def test_all_may_be_left_out():
     assert usable(frame(("Titre C", "x", "y")), KEYS, PARTS).empty
 
