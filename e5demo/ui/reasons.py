@@ -79,7 +79,7 @@ def _sheet(language: str, name: str, query: str, article: Any, why: Reasons) -> 
     close = escape(say(language, "close"))
     parts = [f'<button type="button" class="close">{close}</button>', f"<h4>{title}</h4>"]
     if why.ranks:
-        told = " ; ".join(
+        told = "\u00a0; ".join(
             f"{label} {count(language, rank) if rank else '—'}"
             for label, rank in zip(("BM25", "E5"), why.ranks, strict=True)
         )

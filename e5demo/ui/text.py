@@ -4,6 +4,8 @@ Keys in STATIC are looked up by the browser (`gradio.I18n`), those in SPOKEN on 
 by the class's name.
 """
 
+import re
+from functools import cache
 from typing import Any, Literal
 
 from e5demo.errors import BadSetting, E5DemoError
@@ -422,12 +424,12 @@ FRENCH_MISTAKES: dict[str, str] = {
 
 def say(language: str, key: str, **values: Any) -> str:
     """A server-side text with its values filled in."""
-    return SPOKEN[key][LANGUAGES.index(_known(language))].format(**values)
+    return _typeset(SPOKEN[key], language).format(**values)
 
 
 def label(language: str, key: str) -> str:
     """A label's text where the server needs it: in choices, tables and figures."""
-    return STATIC[key][LANGUAGES.index(_known(language))]
+    return _typeset(STATIC[key], language)
 
 
 def explain(language: str, error: E5DemoError) -> str:
@@ -441,8 +443,8 @@ def explain(language: str, error: E5DemoError) -> str:
             f"{_setting(name)} = {_given(value)} {FRENCH_MISTAKES.get(kind, kind).format(**bounds)}"
             for name, value, kind, bounds in mistakes
         )
-        values = {"problems": " ; ".join(problems)}
-    return FRENCH_ERRORS[type(error).__name__].format(**values)
+        values = {"problems": "\u00a0; ".join(problems)}
+    return french(FRENCH_ERRORS[type(error).__name__]).format(**values)
 
 
 def _given(value: Any) -> str:
@@ -496,9 +498,19 @@ def duration(language: str, seconds: float) -> str:
 def translations() -> dict[str, dict[str, str]]:
     """For `gradio.I18n`."""
     return {
-        language: {key: texts[index] for key, texts in STATIC.items()}
-        for index, language in enumerate(LANGUAGES)
+        language: {key: _typeset(texts, language) for key, texts in STATIC.items()}
+        for language in LANGUAGES
     }
+
+
+@cache
+def french(text: str) -> str:
+    """With spaces that no line ends at before : ; ? ! % » and after «."""
+    return re.sub("(?<=«) | (?=[:;?!%»])", "\u00a0", text)
+
+
+def _typeset(texts: tuple[str, str], language: str) -> str:
+    return french(texts[0]) if _known(language) == "fr" else texts[1]
 
 
 def _known(language: str) -> Language:

@@ -159,7 +159,7 @@ def _verdict(language: str, tuned: Tuned, difference: Mapping[str, float]) -> st
 
 def _interval(language: str, difference: Mapping[str, float]) -> str:
     mean, low, high = (signed(language, difference[name]) for name in ("mean", "low", "high"))
-    between = " ; " if language == "fr" else ", "
+    between = "\u00a0; " if language == "fr" else ", "
     return f"{mean} [{low}{between}{high}]"
 
 

@@ -219,7 +219,7 @@ def ballot_page(language: str, query: str, columns: list[Column]) -> str:
         body = f"<ol>{hits}</ol>" if hits else html.note(say(language, "no_hits"))
         head = escape(label(language, side))
         parts.append(f'<section class="answer"><h3>{head}</h3>{body}</section>')
-    asked = f'<p class="note summary asked">« {escape(query)} »</p>'
+    asked = f'<p class="note summary asked">«\u00a0{escape(query)}\u00a0»</p>'
     return f'{asked}<div class="answers" style="--columns: 2">{"".join(parts)}</div>'
 
 

@@ -21,10 +21,10 @@ def test_a_slice_is_a_row_in_words_and_the_data_s_own_labels_stay():
     few = {"low": None, "high": None, "p_value": None, "p_corrected": None, "verdict": "too_few"}
     seen = Seen(slices_table("fr", [a_slice(EVIL), a_slice("none", feature="overlap", **few)]))
     assert seen.text[6:12] == [
-        f"agence : {EVIL}", "40", "+0,250", "[+0,100\u00a0;\u00a0+0,400]", "0,012", "mieux",
+        f"agence\u00a0: {EVIL}", "40", "+0,250", "[+0,100\u00a0;\u00a0+0,400]", "0,012", "mieux",
     ]  # fmt: skip
     assert seen.text[12:] == [
-        "mots du titre dans l’article : aucun", "40", "+0,250", "—", "—", "trop peu",
+        "mots du titre dans l’article\u00a0: aucun", "40", "+0,250", "—", "—", "trop peu",
     ]  # fmt: skip
     assert "Aucune tranche" in slices_table("fr", [])
 

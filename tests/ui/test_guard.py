@@ -41,7 +41,7 @@ def test_what_a_handler_gives_passes_through(messages):
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [
-        ("fr", "La requête est vide : tapez un titre ou quelques mots."),
+        ("fr", "La requête est vide\u00a0: tapez un titre ou quelques mots."),
         ("en", "The query is empty: type a title or a few words."),
     ],
 )

@@ -26,7 +26,8 @@ class Seen(HTMLParser):
 
     @property
     def words(self):
-        return "".join(self.text)
+        """As a reader sees them: spaces that no line ends at are spaces too."""
+        return "".join(self.text).replace("\u00a0", " ")
 
     def all(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]

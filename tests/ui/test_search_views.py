@@ -40,7 +40,9 @@ def test_a_search_that_is_not_exact_says_so():
     exact = column("baseline", "a")
     assert search_views.took("fr", exact) == "encodage 1,2 ms, recherche 0,5 ms"
     near = replace(exact, recall_of_flat=0.9951)
-    assert search_views.took("fr", near).endswith("· approchée : 99,5 % des 10 premiers exacts")
+    assert search_views.took("fr", near).endswith(
+        "· approchée\u00a0: 99,5\u00a0% des 10 premiers exacts"
+    )
 
 
 @pytest.mark.parametrize("field", ["title", "passage", "agency", "date"])

@@ -27,10 +27,12 @@ from e5demo.ui.text import (
     decimal,
     duration,
     explain,
+    french,
     say,
     translations,
 )
 
+N = "\u00a0"
 CODE = {path: path.read_text("utf-8") for path in Path(e5demo.__file__).parent.rglob("*.py")}
 MODES = get_args(SplitSettings.model_fields["mode"].annotation)
 STAGES = {stage for text in CODE.values() for stage in re.findall(r'progress\("(\w+)"', text)}
@@ -183,11 +185,11 @@ def all_errors(base=E5DemoError):
 
 @pytest.mark.parametrize("error", sorted(set(all_errors()), key=lambda one: one.__name__))
 def test_every_error_has_a_french_sentence_with_values_that_it_has(error):
-    french = FRENCH_ERRORS[error.__name__]
-    assert holes(french) <= holes(error.sentence)
+    sentence = FRENCH_ERRORS[error.__name__]
+    assert holes(sentence) <= holes(error.sentence)
     values = {name: f"«{name}»" for name in holes(error.sentence)} | {"mistakes": []}
     told = explain("fr", error(**values))
-    assert told == french.format(**values)
+    assert told == french(sentence).format(**values)
     assert told != explain("en", error(**values)) == error.sentence.format(**values)
 
 
@@ -196,7 +198,9 @@ def test_no_french_sentence_is_without_its_error():
 
 
 def test_an_error_is_explained_by_its_own_class():
-    assert explain("fr", MarkupFile(name="n.csv")).startswith("n.csv n’est pas un CSV : il commenc")
+    assert explain("fr", MarkupFile(name="n.csv")).startswith(
+        "n.csv n’est pas un CSV\u00a0: il commenc"
+    )
     error = EmptySplit(pairs=3, split="test")
     assert explain("fr", error).startswith("Avec 3 paires et ces parts, le split test est vide")
     assert explain("en", error).startswith("With 3 pairs and these shares the test split is empty")
@@ -242,21 +246,28 @@ def test_a_bad_setting_is_explained_in_french(settings, name, value, told):
     with pytest.raises(BadSetting) as caught:
         settings.checked(**{name: value})
     shown = ON_THE_PAGE.get(name, name)
-    assert explain("fr", caught.value) == f"Réglage refusé : {shown} = {told}"
+    assert explain("fr", caught.value) == f"Réglage refusé\u00a0: {shown} = {told}"
 
 
 def test_all_bad_settings_are_explained_at_once_by_the_labels_of_the_page():
     with pytest.raises(BadSetting) as caught:
         SplitSettings.checked(test_share=2, seed=-1)
     assert explain("fr", caught.value) == (
-        "Réglage refusé : Part de test = 2 doit être plus petit que 1 ; Graine = -1 doit être au "
-        "moins 0"
+        "Réglage refusé\u00a0: Part de test = 2 doit être plus petit que 1\u00a0; Graine = -1 doit "
+        "être au moins 0"
     )
     with pytest.raises(BadSetting) as caught:
         EvaluationSettings.checked(cutoffs=["1", "dix", "0"])
     told = explain("fr", caught.value)
     assert "Seuils k = 'dix' doit être un nombre entier" in told
     assert "Seuils k = '0' doit être au moins 1" in told
+
+
+def test_no_french_line_begins_with_a_sign_or_ends_with_an_opening_one():
+    assert french("Oui : « ça » ; 5 % ?") == f"Oui{N}: «{N}ça{N}»{N}; 5{N}%{N}?"
+    assert say("fr", "percent", share="5") == f"5{N}%"
+    assert translations()["fr"]["query_hint"] == french(STATIC["query_hint"][0])
+    assert translations()["en"]["query_hint"] == STATIC["query_hint"][1]
 
 
 def test_what_is_no_yaml_is_explained_too(tmp_path):
