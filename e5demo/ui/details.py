@@ -88,12 +88,12 @@ def create_details(frame: Frame, picked: list[gr.State]) -> None:
             measured = one.measured
             if not measured.weights:
                 raise NothingToAblate(experiment=what.names[one.id])
-            options = _options_of(backend, one)
-            if options.items() >= ABLATIONS[name].items():
+            options = _options_of(backend, one) | ABLATIONS[name]
+            if any(_made_so(backend, other, one, options) for other in backend.experiments()):
                 inform(say(language, "already_so", name=what.names[one.id]))
                 return
             dataset, _ = current(backend)
-            told = [f"--{option}={value}" for option, value in (options | ABLATIONS[name]).items()]
+            told = [f"--{option}={value}" for option, value in options.items()]
             frame.submit(backend, measured.retriever, "evaluate", dataset, *told)
             inform(say(language, "ablation_queued", name=what.names[one.id]))
 
@@ -137,6 +137,13 @@ def _options_of(backend: Backend, experiment: Experiment) -> dict[str, str]:
     if experiment.queries < asked:
         options["limit-queries"] = str(experiment.queries)
     return options
+
+
+def _made_so(backend: Backend, other: Experiment, one: Experiment, options: dict[str, str]) -> bool:
+    """Is `other` an evaluation with these options of what `one` is of?"""
+    same = ("data", "split", "model_fingerprint", "method")
+    alike = all(getattr(other.measured, n) == getattr(one.measured, n) for n in same)
+    return alike and _options_of(backend, other) == options
 
 
 def slices_table(language: str, found: list[Slice]) -> str:

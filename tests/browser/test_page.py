@@ -499,7 +499,7 @@ def test_an_ablation_joins_the_table(app, visit):
     expect(rows.filter(has_text="int8")).to_have_count(1, timeout=120_000)
     expect(page.locator(".verdict")).to_contain_text("ndcg@10")
     page.get_by_role("button", name="Vecteurs int8").click()
-    expect(page.locator(".toast-body")).to_be_visible()
+    expect(page.locator(".toast-body", has_text="déjà été mesuré")).to_be_visible()
 
 
 def test_a_blind_vote_is_counted_and_exported(app, visit):
@@ -576,7 +576,9 @@ def test_a_phone_gets_the_whole_page(app, visit):
     page.locator("#query").locator("input, textarea").fill("baleine")
     page.keyboard.press("Enter")
     expect(page.locator(".kind-baseline li").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for tab in ("Recherche", "Données", "Splits", "Entraînement", "Comparaison"):
+        open_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
 
 
 def test_public_visitors_do_not_see_each_other(visit, tmp_path):
