@@ -493,7 +493,11 @@ def test_a_verdict_its_charts_slices_checks_and_the_evidence(app, visit):
 
 def test_an_ablation_joins_the_table(app, visit):
     page = visit(app)
-    rows = evaluate_all(page)
+    evaluate_all(page)
+    page.reload()  # two of them may have been shown before Fusion was there
+    open_tab(page, "Comparaison")
+    rows = page.locator(".leaderboard tbody tr")
+    expect(rows.filter(has_text="Fusion")).to_have_count(1)
     open_tab(page, "Ablations")
     page.get_by_role("button", name="Vecteurs int8").click()
     expect(rows.filter(has_text="int8")).to_have_count(1, timeout=120_000)
