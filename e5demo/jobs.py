@@ -25,7 +25,7 @@ from typing import Any, Literal, Protocol
 import psutil
 from filelock import FileLock
 
-from e5demo.workspace import WORKSPACE_FOLDER, home, read_json, remove_folder, write_json
+from e5demo.workspace import WORKSPACE_FOLDER, home, open_all, read_json, remove_folder, write_json
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 JOB_FOLDER = "E5DEMO_JOB"  # tells the child where its files are
@@ -162,11 +162,7 @@ class Jobs:
         write_json(folder / "process.json", {"pid": child.pid, "started": started})
 
     def _all(self) -> list[Job]:
-        jobs = []
-        for spec in self.folder.glob("[!.]*/spec.json"):
-            with contextlib.suppress(FileNotFoundError):  # forgotten by another thread since
-                jobs.append(self._read(spec.parent))
-        return sorted(jobs, key=lambda job: -job.created)  # ids tell seconds alone
+        return open_all(self.folder, "spec.json", self._read, FileNotFoundError)
 
     def _known(self, job_id: str) -> Path:
         folder = self.folder / job_id

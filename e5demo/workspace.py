@@ -7,11 +7,11 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ import platformdirs
 from pydantic import Field
 
 from e5demo.config import Settings
+
+T = TypeVar("T")
 
 APP = "e5demo"
 WORKSPACE_FOLDER = "E5DEMO_WORKSPACE"  # tells a job whose folder it works in
@@ -206,6 +208,18 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
+
+
+def open_all(
+    root: Path, marker: str, open_one: Callable[[Path], T], gone: type[Exception]
+) -> list[T]:
+    """What `open_one` makes of each folder that holds the file `marker`, newest (`created`) first;
+    one that was deleted since, for which it raises `gone`, is left out."""
+    found: list[Any] = []
+    for path in root.glob(f"[!.]*/{marker}"):
+        with suppress(gone):
+            found.append(open_one(path.parent))
+    return sorted(found, key=lambda one: -one.created)
 
 
 @contextmanager

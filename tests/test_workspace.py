@@ -2,6 +2,7 @@ import csv
 import json
 import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from e5demo.workspace import (
     is_public,
     model_cache,
     new_visitor,
+    open_all,
     published_folder,
     read_json,
     remove_folder,
@@ -225,3 +227,17 @@ def test_a_reader_beside_a_writer_sees_whole_files_alone(tmp_path):
     writer.join()
     assert writer.exitcode == 0
     assert len(seen) > 10
+
+
+def test_what_is_deleted_while_a_list_is_made_is_left_out(tmp_path):
+    for name in ("a", "b", "c", ".draft"):
+        (tmp_path / name).mkdir()
+        write_json(tmp_path / name / "x.json", {})
+
+    def open_one(folder):
+        if folder.name == "b":
+            raise FileNotFoundError
+        return SimpleNamespace(name=folder.name, created=ord(folder.name))
+
+    found = open_all(tmp_path, "x.json", open_one, FileNotFoundError)
+    assert [one.name for one in found] == ["c", "a"]

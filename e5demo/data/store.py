@@ -1,6 +1,5 @@
 """A data set on disk: its pairs, what fell out, its twins; made from a CSV, opened by id."""
 
-import contextlib
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -16,7 +15,14 @@ from e5demo.data.pairs import Pairs, make_pairs
 from e5demo.data.reading import Table, read_table
 from e5demo.errors import UnknownDataset
 from e5demo.jobs import Progress, silent
-from e5demo.workspace import Workspace, published_folder, read_json, write_json, write_parquet
+from e5demo.workspace import (
+    Workspace,
+    open_all,
+    published_folder,
+    read_json,
+    write_json,
+    write_parquet,
+)
 
 DESCRIPTION = "dataset.json"
 
@@ -113,11 +119,7 @@ def open_dataset(folder: Path) -> Dataset:
 
 def list_datasets(datasets: Path) -> list[Dataset]:
     """Newest first."""
-    found = []
-    for path in datasets.glob(f"[!.]*/{DESCRIPTION}"):
-        with contextlib.suppress(UnknownDataset):  # deleted since
-            found.append(open_dataset(path.parent))
-    return sorted(found, key=lambda dataset: -dataset.created)
+    return open_all(datasets, DESCRIPTION, open_dataset, UnknownDataset)
 
 
 def _described(table: Table, pairs: Pairs, path: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """An experiment on disk: what was measured, on what, and the scores; never a bare number."""
 
-import contextlib
 import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import xxhash
 from e5demo.config import prompts_of
 from e5demo.errors import UnknownExperiment
 from e5demo.workspace import (
+    open_all,
     published_folder,
     read_json,
     write_json,
@@ -177,8 +177,4 @@ def open_experiment(folder: Path) -> Experiment:
 
 def list_experiments(experiments: Path) -> list[Experiment]:
     """Newest first."""
-    found = []
-    for path in experiments.glob(f"[!.]*/{EVALUATION}"):
-        with contextlib.suppress(UnknownExperiment):  # deleted since
-            found.append(open_experiment(path.parent))
-    return sorted(found, key=lambda experiment: -experiment.created)
+    return open_all(experiments, EVALUATION, open_experiment, UnknownExperiment)

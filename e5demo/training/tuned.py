@@ -5,7 +5,6 @@ pairs, where there are some), what `checkpoints` keeps while it goes on, the wei
 `tuned.json`, without which it is no tuned model yet.
 """
 
-import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,14 @@ from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
 from e5demo.training.triplets import Extra
 from e5demo.training.worker import PLAN, Trained
-from e5demo.workspace import published_folder, read_json, write_json, write_parquet, write_text
+from e5demo.workspace import (
+    open_all,
+    published_folder,
+    read_json,
+    write_json,
+    write_parquet,
+    write_text,
+)
 
 ASKED, DESCRIPTION, SCORES, NAME = "training.json", "tuned.json", "scores.json", "name.json"
 TRIPLETS = "extra.parquet"
@@ -203,8 +209,4 @@ def open_tuned(folder: Path) -> Tuned:
 
 def list_tuned(experiments: Path) -> list[Tuned]:
     """All trainings, the newest first."""
-    found = []
-    for path in experiments.glob(f"[!.]*/{ASKED}"):
-        with contextlib.suppress(UnknownExperiment):  # deleted since
-            found.append(open_tuned(path.parent))
-    return sorted(found, key=lambda tuned: -tuned.created)
+    return open_all(experiments, ASKED, open_tuned, UnknownExperiment)

@@ -64,8 +64,8 @@ def create_batch(frame: Frame, controls: Controls) -> None:
 
     upload.upload(fill, [*frame.who, upload], queries, **LIGHT)
     asked = [*frame.who, queries, *controls.settings]
-    gone = [gr.update(value=""), gr.update(visible=False)]
-    frame.scene.change(lambda: gone, None, [outcome, file], **LIGHT)  # of other data
+    # What was found in other data goes.
+    frame.scene.change(lambda: ("", gr.update(visible=False)), None, [outcome, file], **LIGHT)
     start.click(search_all, asked, [outcome, file], show_progress="hidden", **HEAVY)
 
 

@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any, Literal
 
 from e5demo.errors import BadSetting, E5DemoError
+from e5demo.report.text import count as count
+from e5demo.report.text import signed as signed
 from e5demo.ui import compare_text, search_text, train_text
 
 Language = Literal["fr", "en"]
@@ -463,22 +465,10 @@ def _setting(name: str) -> str:
     return name
 
 
-def count(language: str, number: float) -> str:
-    """A whole number with its thousands apart: 20 417 or 20,417."""
-    return f"{number:,.0f}".replace(",", "\u202f" if _known(language) == "fr" else ",")
-
-
 def decimal(language: str, number: float, places: int = 3) -> str:
     """0,966 or 0.966."""
     shown = f"{number:.{places}f}"
     return shown.replace(".", ",") if _known(language) == "fr" else shown
-
-
-def signed(language: str, number: float, places: int = 3) -> str:
-    """+0,023 or −0.004, with a true minus; 0.000 has no sign."""
-    shown = round(number, places)
-    sign = "+" if shown > 0 else "−" if shown < 0 else ""
-    return f"{sign}{decimal(language, abs(shown), places)}"
 
 
 def between(language: str, low: str, high: str) -> str:

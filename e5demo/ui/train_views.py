@@ -10,7 +10,7 @@ from e5demo.training.recipe import TrainingSettings
 from e5demo.training.tuned import Tuned
 from e5demo.ui import html
 from e5demo.ui.frame import SEPARATORS
-from e5demo.ui.text import count, decimal, duration, label, say, signed
+from e5demo.ui.text import between, count, decimal, duration, label, say, signed
 
 LOG_LINES = 40
 
@@ -159,8 +159,7 @@ def _verdict(language: str, tuned: Tuned, difference: Mapping[str, float]) -> st
 
 def _interval(language: str, difference: Mapping[str, float]) -> str:
     mean, low, high = (signed(language, difference[name]) for name in ("mean", "low", "high"))
-    between = "\u00a0; " if language == "fr" else ", "
-    return f"{mean} [{low}{between}{high}]"
+    return f"{mean} {between(language, low, high)}"
 
 
 def _off(language: str, ratio: float) -> str:

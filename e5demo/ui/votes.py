@@ -1,6 +1,7 @@
 """Blind vote: two answers without names; which is better? A running score, and exports."""
 
 import random
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -154,10 +155,12 @@ def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
     """Those on what is searched now, by the same models: others would be about other answers."""
     dataset, choices = current(backend)
     ground = (dataset.id, asked.kind, choices.max_length)
-    models = {name: backend.model_of(name) for name in asked.names[:2]}
+    model_of = cache(backend.model_of)  # asked for votes alone: the page opens without a model
 
     def same(side: Side) -> bool:
-        return side.model in (None, models.get(side.retriever))
+        if side.model is None:
+            return True
+        return side.retriever in asked.names[:2] and side.model == model_of(side.retriever)
 
     return [
         vote

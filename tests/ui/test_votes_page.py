@@ -62,6 +62,11 @@ def test_votes_on_other_splits_and_weights_are_about_other_answers(backend):
     assert len(votes_on(backend, read(["bm25", "baseline"], "test", 10, [], "", ""))) == 1
 
 
+def test_no_model_is_looked_for_before_there_is_a_vote(backend, monkeypatch):
+    monkeypatch.setattr(backend.engine, "find_model", lambda: pytest.fail("looked for a model"))
+    assert votes_on(backend, read(["bm25", "baseline"], "all", 10, [], "", "")) == []
+
+
 def test_a_vote_that_could_not_be_written_can_be_cast_again(backend, monkeypatch):
     kept = backend.keep_ballot(ballot())
 
