@@ -168,7 +168,8 @@ def create_search_tab(frame: Frame) -> None:
                 search_views.page(language, view),
                 gr.update(visible=bool(unread)),
                 unread,
-                *[gr.skip()] * 4,
+                gr.update(visible=False),  # again: a page that a link opens may have just shown it
+                *[gr.skip()] * 3,
             )
 
     @guarded

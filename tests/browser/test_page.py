@@ -545,6 +545,7 @@ def test_a_link_opens_the_view_that_it_was_copied_from(app, visit):
     page = visit(f"{app}/?q=baleine+dans+un+port&with=baseline,bm25&k=4&in=test")
     expect(page.locator(".answer h3")).to_have_text(["E5 de base", "BM25"])
     expect(page.locator(".kind-baseline li")).to_have_count(4)
+    expect(page.get_by_text("Tapez une requête, ou essayez")).to_be_hidden()
     expect(page.get_by_label("le split de test")).to_be_checked()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copier le lien").click()
