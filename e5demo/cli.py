@@ -15,12 +15,12 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import yaml
 
 from e5demo import workspace
-from e5demo.config import MAX_LENGTH, EvaluationSettings, SplitSettings, load_yaml
+from e5demo.config import MAX_LENGTH, EvaluationSettings, Precision, SplitSettings, load_yaml
 from e5demo.errors import (
     AlreadyTrained,
     BadSetting,
@@ -509,8 +509,8 @@ def _parser() -> Parser:
     added.add_argument("--cutoffs", metavar="K,K", help="default 1,5,10")
     added.add_argument("--prompts", choices=["own", "none", "swapped"], default="own",
                        help="E5's own, or an ablation")  # fmt: skip
-    added.add_argument("--precision", choices=["float32", "int8"], default="float32",
-                       help="of the vectors searched")  # fmt: skip
+    added.add_argument("--precision", choices=get_args(Precision), default="float32",
+                       help="of the vectors searched; 128: their first dimensions")  # fmt: skip
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")

@@ -72,11 +72,11 @@ class Measured:
 
     @property
     def ablations(self) -> list[str]:
-        """What was done otherwise than one searches: 'none' or 'swapped' prompts, 'int8', or
+        """What was done otherwise than one searches: 'none' or 'swapped' prompts, a precision, or
         'outdated' where the retriever ranks in another way now."""
         ways = [way for way in ("none", "swapped") if self.prompts == prompts_of(way)]
-        if self.precision == "int8":
-            ways.append("int8")
+        if self.precision not in (None, "float32"):
+            ways.append(str(self.precision))
         if self.method != method_of(self.retriever):
             ways.append("outdated")
         return ways

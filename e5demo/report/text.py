@@ -20,6 +20,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lora": ("LoRA", "LoRA"),
     "ablated_none": ("sans préfixes", "without prompts"),
     "ablated_int8": ("int8", "int8"),
+    "ablated_int8-128": ("128 dimensions int8", "128 dimensions int8"),
     "ablated_outdated": ("méthode antérieure", "earlier method"),
     "ablated_swapped": ("préfixes échangés", "prompts swapped"),
     "tokens": ("{count} tokens", "{count} tokens"),

@@ -6,12 +6,13 @@ from threading import Lock
 import numpy as np
 from cachetools import LRUCache
 
-from e5demo.config import Precision
+from e5demo.config import DIMENSIONS, Precision
 from e5demo.data.corpus import Corpus
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import Encoder
 from e5demo.retrieval.index import TIE_MARGIN, IndexKind, build_index
+from e5demo.retrieval.late import unit
 from e5demo.retrieval.search import Ranking, top
 
 KEPT_TYPED = 4096  # vectors of queries that were typed or pasted; some 6 MB
@@ -35,11 +36,13 @@ class DenseRetriever:
         self.corpus = corpus
         self.encoder = encoder
         self.cache = cache
+        self.dimensions = DIMENSIONS.get(precision)
         passages = corpus.passages
         cache.fill(encoder, "document", passages, progress)
 
         def read(places: np.ndarray) -> np.ndarray:
-            return cache.encode(encoder, "document", [passages[i] for i in places.tolist()])[0]
+            texts = [passages[i] for i in places.tolist()]
+            return self._first(cache.encode(encoder, "document", texts)[0])
 
         self.index = build_index(read, len(passages), precision, folder=cache.folder)
         self._prepared: dict[str, np.ndarray] = {}
@@ -66,7 +69,7 @@ class DenseRetriever:
     def search(
         self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
     ) -> list[Ranking]:
-        vectors = self._vectors(queries)
+        vectors = self._first(self._vectors(queries))
         most = len(self.corpus) if allowed is None else int(allowed.sum())
         if most == 0:
             return [Ranking(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
@@ -79,6 +82,10 @@ class DenseRetriever:
                 ((scores,), (positions,)) = self.index.search(vector[None], more, allowed)
             rankings.append(top(scores, k, positions))
         return rankings
+
+    def _first(self, vectors: np.ndarray) -> np.ndarray:
+        """The dimensions that are searched, of unit length again."""
+        return unit(vectors[:, : self.dimensions]) if self.dimensions else vectors
 
     def _vectors(self, queries: Sequence[str]) -> np.ndarray:
         """float32 of shape (len(queries), dimensions); encoded where they are not known yet."""

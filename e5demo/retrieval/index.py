@@ -121,7 +121,7 @@ def build_index(
         return _build_ivf(read, count, folder)
     dimensions = read(np.arange(1)).shape[1]
     index: faiss.Index = faiss.IndexFlatIP(dimensions)
-    if precision == "int8":  # each dimension between its extremes
+    if precision != "float32":  # each dimension between its extremes
         index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_8bit, METRIC)
         index.train(read(_sample(count, TRAINED)))
     for _, vectors in _batches(read, count):

@@ -147,14 +147,19 @@ def set_dropout(model: Any, share: float) -> None:
 def make_loss(model: Any, settings: TrainingSettings) -> Any:
     from sentence_transformers.sentence_transformer.losses import (
         CachedMultipleNegativesRankingLoss,
+        MatryoshkaLoss,
         MultipleNegativesRankingLoss,
     )
 
+    loss: Any
     if settings.cached:
-        return CachedMultipleNegativesRankingLoss(
+        loss = CachedMultipleNegativesRankingLoss(
             model, scale=settings.scale, mini_batch_size=settings.mini_batch
         )
-    return MultipleNegativesRankingLoss(model, scale=settings.scale)
+    else:
+        loss = MultipleNegativesRankingLoss(model, scale=settings.scale)
+    whole, part = model.get_embedding_dimension(), settings.matryoshka
+    return MatryoshkaLoss(model, loss, [whole, part]) if part and part < whole else loss
 
 
 def count_steps(pairs: int, settings: TrainingSettings, timing: Timing) -> int:

@@ -44,6 +44,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "ablate_256": ("256 tokens", "256 tokens"),
     "ablate_512": ("512 tokens", "512 tokens"),
     "ablate_int8": ("Vecteurs int8", "int8 vectors"),
+    "ablate_int8-128": ("128 dimensions, int8", "128 dimensions, int8"),
     "ablate_all": ("Tous les articles", "All articles"),
     "tab_forgetting": ("Oubli", "Forgetting"),
     "forgetting": (
@@ -241,6 +242,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "ablation_queued": ("{name} : la mesure est lancée.", "{name}: the measurement has started."),
     "ablated_none": ("sans préfixes", "without prompts"),
     "ablated_int8": ("int8", "int8"),
+    "ablated_int8-128": ("128 dimensions int8", "128 dimensions int8"),
     "ablated_outdated": ("méthode antérieure", "earlier method"),
     "ablated_swapped": ("préfixes échangés", "prompts swapped"),
     "forgetting_none": (

@@ -28,6 +28,7 @@ ABLATIONS: dict[str, dict[str, str]] = {
     "swapped": {"prompts": "swapped"},
     **{str(length): {"max-length": str(length)} for length in LENGTHS},
     "int8": {"precision": "int8"},
+    "int8-128": {"precision": "int8-128"},
     "all": {"corpus": "all"},
 }
 

@@ -12,6 +12,7 @@ GROUPS = {
     "batches": ("batch_size", "max_length", "cached", "mini_batch", "no_duplicates"),
     "learning": (
         "scale",
+        "matryoshka",
         "learning_rate",
         "weight_decay",
         "max_grad_norm",
@@ -25,7 +26,7 @@ GROUPS = {
     "lora": ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets"),
 }
 FIELDS = [name for names in GROUPS.values() for name in names]
-NONE_AS_ZERO = ("max_minutes", "max_pairs", "patience")
+NONE_AS_ZERO = ("max_minutes", "max_pairs", "patience", "matryoshka")
 
 
 def create_form(text_of: Any) -> list[gr.components.Component]:

@@ -80,6 +80,11 @@ STATIC: dict[str, tuple[str, str]] = {
         "Multiplie les cosinus dans la perte : 20 dans le notebook, 100 pour E5 à l’origine.",
         "Multiplies the cosines in the loss: 20 in the notebook, 100 in E5’s own training.",
     ),
+    "set_matryoshka": ("Dimensions suffisantes (Matryoshka)", "Dimensions to suffice (Matryoshka)"),
+    "help_matryoshka": (
+        "Les premières qui doivent aussi classer seules, pour un index plus petit ; 0 : non.",
+        "The first so many have to rank by themselves too, for a smaller index; 0: off.",
+    ),
     "set_learning_rate": ("Taux d’apprentissage", "Learning rate"),
     "help_learning_rate": (
         "2e-5 pour tous les poids ; LoRA demande plus, autour de 1e-3.",

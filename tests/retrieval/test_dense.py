@@ -102,6 +102,21 @@ def test_int8_passages_are_nearly_as_good_and_filtered_alike(tmp_path):
         assert mask is None or all(mask[r.positions].all() for r in both[1])
 
 
+def test_the_first_128_dimensions_rank_by_their_own_cosine(tmp_path):
+    rows = np.zeros((4, 130), np.float32)
+    rows[:, :2] = [[0.6, 0.0], [0.24, 0.18], [0.0, 0.3], [0.1, 0.0]]
+    rows[:, 129] = np.sqrt(1 - (rows[:, :2] ** 2).sum(axis=1))
+    encoder = TableEncoder(dict(zip(["far", "near", "other", "query"], rows, strict=True)))
+    cache = EmbeddingCache(tmp_path / "cache")
+    short = DenseRetriever(
+        corpus_of(["far", "near", "other"]), encoder, cache, precision="int8-128"
+    )
+    assert short.index.faiss.sa_code_size() == 128
+    (found,) = short.search(["query"], 3)
+    assert found.positions.tolist() == [0, 1, 2]  # whole vectors: the other two before
+    assert found.scores == pytest.approx([1.0, 0.8, 0.0], abs=0.01)
+
+
 def test_ties_stand_in_the_order_of_ids_in_cells_too(tmp_path, monkeypatch):
     monkeypatch.setattr(index_module, "FLAT_MOST", 100)
     vectors = clouds(2000)

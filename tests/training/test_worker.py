@@ -110,6 +110,28 @@ def test_bf16_is_used_where_it_is_wanted_and_the_processor_has_it(
     assert {str(kind) for kind in seen} == {f"torch.{precision.replace('bf16', 'bfloat16')}"}
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_matryoshka_adds_the_loss_of_the_first_dimensions(tiny_model, cached):
+    import torch
+    from torch.nn.functional import cross_entropy, normalize
+
+    recipe = make_recipe("full", "notebook", dropout=0, cached=cached, batch_size=4)
+    model = worker.prepare_model(tiny_model, recipe).train()
+    features = [model.preprocess(PAIRS[name].tolist()) for name in ("query", "passage")]
+    asked, read = (model(dict(one))["sentence_embedding"] for one in features)
+    parts = [(normalize(asked[:, :n]), normalize(read[:, :n])) for n in (32, 8)]
+    right = torch.arange(len(asked))
+    expected = sum(cross_entropy(20 * a @ b.T, right) for a, b in parts).item()
+
+    def loss(matryoshka):
+        changed = recipe.model_copy(update={"matryoshka": matryoshka})
+        return worker.make_loss(model, changed)([dict(one) for one in features], None).item()
+
+    assert loss(8) == pytest.approx(expected, rel=1e-4)
+    assert loss(None) < loss(8)
+    assert loss(32) == loss(64) == pytest.approx(loss(None), rel=1e-6)  # there are no more
+
+
 def test_lora_keeps_a_dropout_of_its_own(tiny_model):
     recipe = make_recipe("lora", "quick", dropout=0.0, lora_dropout=0.25)
     model = worker.prepare_model(tiny_model, recipe)
