@@ -34,6 +34,7 @@ from e5demo.report.text import (
     TEXTS,
     count,
     decimal,
+    french,
     interval,
     p_value,
     retriever_name,
@@ -423,10 +424,12 @@ def difference(**changes):
 def test_a_verdict_in_words(evidence):
     evidence = replace(evidence, names={"bm25-1": "BM25", "baseline-1": "E5"})
     assert verdict("fr", evidence, difference()) == (
-        "E5 fait mieux que BM25.",
-        "ndcg@10 : +0,023 [+0,010 ; +0,036] ; p corrigé < 0,001. Titres gagnés : 1\u202f412 ; "
-        "inchangés : 1\u202f500 ; perdus : 151. Titres qu’il faut pour voir un écart de cette "
-        "taille quatre fois sur cinq : environ 1\u202f964.",
+        "E5 devance BM25.",
+        french(
+            "ndcg@10 : +0,023 [+0,010 ; +0,036] ; p corrigé < 0,001. Titres gagnés : 1\u202f412 ; "
+            "inchangés : 1\u202f500 ; perdus : 151. Titres qu’il faut pour voir un écart de cette "
+            "taille quatre fois sur cinq : environ 1\u202f964."
+        ),
     )
     unsure = difference(
         mean=-0.004, low=-0.011, high=0.002, p_corrected=0.24, verdict="no_evidence",
@@ -447,7 +450,7 @@ def test_the_page_says_what_was_found_and_what_was_measured(evidence):
     assert evidence.main_metric == "ndcg@3"
     assert found.verdict == "no_evidence"  # of four queries
     assert "Rien ne prouve une différence entre E5 de base et BM25." in text
-    assert "Titres gagnés : 3 ; inchangés : 1 ; perdus : 0." in text
+    assert french("Titres gagnés : 3 ; inchangés : 1 ; perdus : 0.") in text
     assert "4 titres cherchent leur article parmi 1\u202f234 articles." in text
     assert "4 titres, c’est peu" in text
     for told in ("data-1", "corpus-1", "queries-1", "model-1", "e5 (originaux)", "512", "float32",
@@ -535,7 +538,7 @@ def test_experiments_that_are_not_alike_are_told(tmp_path):
     long = experiment(folder, lists, "baseline", qrels)
     long = replace(long, versions={**long.versions, "torch": "0.1"})
     found = cautions("fr", evidence_of([long, short], qrels, dict.fromkeys(qrels, "x")))
-    assert found[0] == "Les modèles n’ont pas tous lu autant de tokens : 128, 512."
+    assert found[0] == french("Les modèles n’ont pas tous lu autant de tokens : 128, 512.")
     assert "versions" in found[1]
 
 
@@ -580,7 +583,7 @@ def test_numbers_as_each_language_writes_them():
     assert [signed("en", n) for n in (0.01, -0.01, 0.0, -0.0001)] == [
         "+0.010", "−0.010", "0.000", "0.000",
     ]  # fmt: skip
-    assert interval("fr", Interval(0.5, 0.25, 0.75)) == "[0,250 ; 0,750]"
+    assert interval("fr", Interval(0.5, 0.25, 0.75)) == french("[0,250 ; 0,750]")
     assert interval("en", difference()) == "[+0.010, +0.036]"
     assert [p_value("fr", p) for p in (0.0001, 0.001, 1.0)] == ["< 0,001", "= 0,001", "= 1,000"]
     assert (share("fr", 0.15), share("en", 0.125)) == ("15\u00a0%", "12.5%")

@@ -7,7 +7,7 @@ import re
 import unicodedata
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -32,6 +32,7 @@ DELIMITERS = (",", ";", "\t", "|")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp1252", "utf-16")
 SNIFFED_BYTES = 1 << 20
 SNIFFED_ROWS = 200
+DECLARED = re.compile(r'"?sep=(.)"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")  # as Excel's 'Unicode text' has them
 
@@ -59,8 +60,11 @@ class Columns:
 
 @dataclass(frozen=True)
 class CsvFormat:
+    """`declared`: the first line is Excel's `sep=;`, which is no part of the table."""
+
     delimiter: str
     encoding: str
+    declared: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,14 @@ def sniff(path: Path, *, delimiter: str | None = None, encoding: str | None = No
     text = _decode_start(start, encoding, path.name)
     if _looks_like_markup(text):
         raise MarkupFile(name=path.name)
+    declared = DECLARED.match(text)
+    if declared:
+        text = text[declared.end() :]
+        delimiter = delimiter or declared[1]
     if delimiter is None:
         scores = {candidate: delimiter_score(text, candidate) for candidate in DELIMITERS}
         delimiter = max(scores, key=lambda candidate: scores[candidate])
-    return CsvFormat(delimiter, encoding)
+    return CsvFormat(delimiter, encoding, bool(declared))
 
 
 def delimiter_score(text: str, delimiter: str) -> float:
@@ -231,7 +239,7 @@ def _parse(path: Path, found: CsvFormat, rows: int | None = None) -> tuple[pd.Da
     if cut:
         # Where the first row is longer than the header, pandas cuts long rows without a word.
         text, skipped = _without_long_rows(path, found, rows)
-        frame, _, _ = _read_csv(text, path.name, found, rows)
+        frame, _, _ = _read_csv(text, path.name, replace(found, declared=False), rows)
     frame.columns = _distinct([str(column).strip() for column in frame.columns])
     return frame, skipped
 
@@ -249,6 +257,7 @@ def _read_csv(
                 encoding=found.encoding,
                 dtype=str,
                 nrows=rows,
+                skiprows=int(found.declared),
                 on_bad_lines="warn",
                 index_col=False,
             )
@@ -272,6 +281,8 @@ def _without_long_rows(path: Path, found: CsvFormat, rows: int | None) -> tuple[
     text, long = io.StringIO(), 0
     writer = csv.writer(text, delimiter=found.delimiter)
     with io.TextIOWrapper(_open(path), encoding=found.encoding, newline="") as file:
+        if found.declared:
+            file.readline()
         reader = csv.reader(file, delimiter=found.delimiter)
         header = next(filter(None, reader))  # pandas skips blank lines too
         width = len(header)

@@ -1,7 +1,9 @@
 """All that a report says, in French and English; and numbers as each language writes them."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from e5demo.evaluation.comparison import Difference, Interval
@@ -36,8 +38,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "head_measured": ("Ce qui a été mesuré", "What was measured"),
     "head_cautions": ("Réserves", "Cautions"),
     "head_method": ("Méthode", "How"),
-    "better": ("{right} fait mieux que {left}.", "{right} does better than {left}."),
-    "worse": ("{right} fait moins bien que {left}.", "{right} does worse than {left}."),
+    "better": ("{right} devance {left}.", "{right} does better than {left}."),
+    "worse": ("{right} reste derrière {left}.", "{right} does worse than {left}."),
     "no_evidence": (
         "Rien ne prouve une différence entre {right} et {left}.",
         "No evidence of a difference between {right} and {left}.",
@@ -228,11 +230,18 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 def say(language: str, key: str, **values: Any) -> str:
     """The text with its values filled in."""
-    return TEXTS[key][LANGUAGES.index(known(language))].format(**values)
+    told, english = TEXTS[key]
+    return (french(told) if known(language) == "fr" else english).format(**values)
 
 
 def report_title(language: str, dataset: str) -> str:
     return say(language, "title", dataset=dataset)
+
+
+@cache
+def french(text: str) -> str:
+    """With spaces that no line ends at before : ; ? ! % » and after «."""
+    return re.sub("(?<=«) | (?=[:;?!%»])", "\u00a0", text)
 
 
 def known(language: str) -> str:
@@ -294,7 +303,7 @@ def signed(language: str, number: float, places: int = 3) -> str:
 def interval(language: str, told: Interval | Difference) -> str:
     """[0,690 ; 0,723] or [0.690, 0.723]; a difference's ends have their signs."""
     write = signed if isinstance(told, Difference) else decimal
-    between = " ; " if known(language) == "fr" else ", "
+    between = "\u00a0; " if known(language) == "fr" else ", "
     return f"[{write(language, told.low)}{between}{write(language, told.high)}]"
 
 

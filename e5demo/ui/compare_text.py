@@ -89,15 +89,15 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "{queries} queries, {passages} articles ({corpus}), k {cutoffs}",
     ),
     "says_better": (
-        "{right} fait mieux que {left} : {metric} {mean} {interval}.",
+        "{right} devance {left} : {metric} {mean} {interval}.",
         "{right} does better than {left}: {metric} {mean} {interval}.",
     ),
     "says_worse": (
-        "{right} fait moins bien que {left} : {metric} {mean} {interval}.",
+        "{right} reste derrière {left} : {metric} {mean} {interval}.",
         "{right} does worse than {left}: {metric} {mean} {interval}.",
     ),
     "says_no_evidence": (
-        "Rien ne montre que {right} et {left} diffèrent : {metric} {mean} {interval}.",
+        "Rien ne prouve une différence entre {right} et {left} : {metric} {mean} {interval}.",
         "There is no evidence that {right} and {left} differ: {metric} {mean} {interval}.",
     ),
     "verdict_counts": (

@@ -4,12 +4,11 @@ Keys in STATIC are looked up by the browser (`gradio.I18n`), those in SPOKEN on 
 by the class's name.
 """
 
-import re
-from functools import cache
 from typing import Any, Literal
 
 from e5demo.errors import BadSetting, E5DemoError
 from e5demo.report.text import count as count
+from e5demo.report.text import french as french
 from e5demo.report.text import signed as signed
 from e5demo.ui import compare_text, search_text, train_text
 
@@ -491,12 +490,6 @@ def translations() -> dict[str, dict[str, str]]:
         language: {key: _typeset(texts, language) for key, texts in STATIC.items()}
         for language in LANGUAGES
     }
-
-
-@cache
-def french(text: str) -> str:
-    """With spaces that no line ends at before : ; ? ! % » and after «."""
-    return re.sub("(?<=«) | (?=[:;?!%»])", "\u00a0", text)
 
 
 def _typeset(texts: tuple[str, str], language: str) -> str:

@@ -158,6 +158,17 @@ def test_all_rows_longer_than_the_header_is_said(tmp_path):
         read_table(path)
 
 
+@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n', "SEP=;;\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+def test_excels_line_that_names_the_delimiter_is_obeyed(tmp_path, first, encoding):
+    text = first + line(ROWS[0], ";") + line([*ROWS[1], "un, deux", "trois"], ";") + "a;b;c\n"
+    path = write(tmp_path / "news.csv", text, encoding)
+    table = read_table(path)
+    assert (table.format.delimiter, table.bad_lines) == (";", 1)
+    assert table.frame.to_dict("list") == {"Titre": ["a"], "Contenu": ["b"], "Agency": ["c"]}
+    assert preview(path, rows=1)[1].columns.tolist() == list(ROWS[0])
+
+
 def test_json_on_one_line_is_no_csv(tmp_path):
     with pytest.raises(MarkupFile):
         read_table(write(tmp_path / "n.csv", '[{"titre": "un", "texte": "deux"}]'))

@@ -40,9 +40,9 @@ NAMES = {"a": "E5", "b": "LoRA"}
 @pytest.mark.parametrize(
     ("left", "right", "gain", "sentence"),
     [
-        ("a", "b", 0.2, "LoRA fait mieux que E5 : ndcg@10 +0,133 [+0,"),
-        ("b", "a", 0.2, "E5 fait moins bien que LoRA : ndcg@10 −0,133 [−0,"),
-        ("a", "b", 0.0, "Rien ne montre que LoRA et E5 diffèrent : ndcg@10 0,000"),
+        ("a", "b", 0.2, "LoRA devance E5 : ndcg@10 +0,133 [+0,"),
+        ("b", "a", 0.2, "E5 reste derrière LoRA : ndcg@10 −0,133 [−0,"),
+        ("a", "b", 0.0, "Rien ne prouve une différence entre LoRA et E5 : ndcg@10 0,000"),
     ],
 )
 def test_a_verdict_is_one_sentence_and_what_it_rests_on(left, right, gain, sentence):
