@@ -28,6 +28,7 @@ def create_batch(frame: Frame, controls: Controls) -> None:
             t("batch_upload"), file_types=[".txt"], size="sm", scale=0, min_width=180
         )
         start = gr.Button(t("batch_button"), variant="primary", scale=0, min_width=180)
+        stop = gr.Button(t("batch_stop"), visible=False, scale=0, min_width=110)
     outcome = gr.HTML()
     file = gr.File(label=t("batch_file"), visible=False, interactive=False)
 
@@ -62,11 +63,17 @@ def create_batch(frame: Frame, controls: Controls) -> None:
         write_spreadsheet(path, table)
         yield _outcome(language, table, len(lines)), gr.update(value=str(path), visible=True)
 
+    def stopped(visitor: str | None, language: str) -> Any:
+        return html.note(say(language, "batch_stopped")), gr.update(visible=False)
+
     upload.upload(fill, [*frame.who, upload], queries, **LIGHT)
     asked = [*frame.who, queries, *controls.settings]
     # What was found in other data goes.
     frame.scene.change(lambda: ("", gr.update(visible=False)), None, [outcome, file], **LIGHT)
-    start.click(search_all, asked, [outcome, file], show_progress="hidden", **HEAVY)
+    start.click(lambda: gr.update(visible=True), None, stop, **LIGHT)
+    running = start.click(search_all, asked, [outcome, file], show_progress="hidden", **HEAVY)
+    running.then(lambda: gr.update(visible=False), None, stop, **LIGHT)
+    stop.click(stopped, frame.who, [outcome, stop], cancels=[running], **LIGHT)
 
 
 def _ordered(table: pd.DataFrame, queries: list[str]) -> pd.DataFrame:

@@ -149,29 +149,29 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "head_queries": ("Requêtes", "Queries"),
     "short_too_few": ("trop peu", "too few"),
     "check_exact_leaks": (
-        "{count} requêtes sur {queries} ({share} %) ont leur double exact dans l’entraînement : "
-        "même titre ou même article, à la casse, aux accents et à la ponctuation près.",
-        "{count} of {queries} queries ({share}%) have an exact twin in train: the same title or "
-        "article, whatever the case, accents and punctuation.",
+        "Requêtes dont le titre ou l’article est aussi dans l’entraînement, à la casse, aux "
+        "accents et à la ponctuation près : {count} sur {queries} ({share} %).",
+        "Queries of which the title or the article is in train too, whatever the case, accents and "
+        "punctuation: {count} of {queries} ({share}%).",
     ),
     "check_near_leaks": (
-        "{count} autres ({share} %) y ont un article presque pareil.",
-        "{count} others ({share}%) have a nearly equal article there.",
+        "Autres dont un article presque pareil y est : {count} ({share} %).",
+        "Others of which a nearly equal article is there: {count} ({share}%).",
     ),
     "check_repeated": (
-        "{count} requêtes sur {queries} ({share} %) ont un article répété dans le corpus ; trouver "
-        "l’une ou l’autre copie compte.",
-        "{count} of {queries} queries ({share}%) have an article repeated in the corpus; finding "
-        "either copy counts.",
+        "Requêtes dont l’article est répété dans le corpus : {count} sur {queries} ({share} %) ; "
+        "trouver l’une ou l’autre copie compte.",
+        "Queries of which the article is repeated in the corpus: {count} of {queries} ({share}%); "
+        "finding either copy counts.",
     ),
     "check_several": (
         "Requêtes dont le titre a plusieurs bons articles : {count} sur {queries} ({share} %).",
-        "{count} of {queries} queries ({share}%) have several right articles for one title.",
+        "Queries whose title has several right articles: {count} of {queries} ({share}%).",
     ),
     "check_verbatim": (
         "Requêtes qui se lisent mot pour mot dans leur article : {count} sur {queries} "
         "({share} %).",
-        "{count} of {queries} queries ({share}%) stand word for word in their article.",
+        "Queries that stand word for word in their article: {count} of {queries} ({share}%).",
     ),
     "check_twins": (
         "Si un quasi-double de l’article visé comptait comme juste (le rappel et le nDCG peuvent "

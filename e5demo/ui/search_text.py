@@ -60,6 +60,7 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "batch_upload": ("Ouvrir un fichier texte", "Open a text file"),
     "batch_button": ("Chercher toutes", "Search all"),
+    "batch_stop": ("Arrêter", "Stop"),
     "batch_file": ("Résultats (CSV)", "Results (CSV)"),
 }
 
@@ -170,8 +171,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "contrast_none": ("Aucune requête de ce genre.", "No query of that kind."),
     "contrast_counts": (
-        "Sur {queries} requêtes, {gains} gagnent, {losses} perdent, {same} ne bougent pas.",
-        "Of {queries} queries {gains} gain, {losses} lose, {same} stay.",
+        "Requêtes : {queries}, dont en gain {gains}, en perte {losses}, sans changement {same}.",
+        "Queries: {queries}, of which better {gains}, worse {losses}, unchanged {same}.",
     ),
     "beyond": ("> {depth}", "> {depth}"),
     "head_query": ("Requête", "Query"),
@@ -249,8 +250,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "On {count} queries drawn, both rankings are the same.",
     ),
     # batch
+    "batch_stopped": ("Recherche arrêtée.", "The search was stopped."),
     "batch_done": (
-        "{queries} requêtes, {rows} lignes ; les premières :",
-        "{queries} queries, {rows} rows; the first ones:",
+        "Requêtes : {queries} ; lignes : {rows}. Les premières :",
+        "Queries: {queries}; rows: {rows}. The first ones:",
     ),
 }

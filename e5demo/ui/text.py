@@ -119,8 +119,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "{rows} rows read as {encoding}, delimiter “{delimiter}”.",
     ),
     "bad_lines": (
-        "{count} lignes illisibles ont été sautées.",
-        "{count} unreadable lines were skipped.",
+        "Lignes illisibles, sautées : {count}.",
+        "Unreadable lines, skipped: {count}.",
     ),
     "tabulation": ("tabulation", "tab"),
     "rule_kept": ("Paires : {count}", "Pairs: {count}"),
@@ -166,9 +166,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "chart_passage": ("Longueur des articles", "Length of articles"),
     "axis_characters": ("caractères", "characters"),
     "repeats_found": (
-        "{count} groupes : articles identiques, presque identiques (Jaccard ≥ {jaccard} sur des "
+        "Groupes : {count}. Articles identiques, presque identiques (Jaccard ≥ {jaccard} sur des "
         "suites de {words} mots), ou même titre pour des articles différents.",
-        "{count} groups: identical articles, nearly identical ones (Jaccard ≥ {jaccard} over runs "
+        "Groups: {count}. Identical articles, nearly identical ones (Jaccard ≥ {jaccard} over runs "
         "of {words} words), or one title over different articles.",
     ),
     "repeats_shown": ("Les {shown} plus grands :", "The {shown} largest:"),
@@ -186,16 +186,16 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Duplicates are being looked for: the sidebar says how far it is.",
     ),
     "leaks_grouped": (
-        "Le groupement évite {avoided} fuites : sans lui, {plain} paires de validation et de test "
-        "auraient leur double dans l’entraînement ; il en reste {leaks}.",
-        "Grouping avoids {avoided} leaks: without it {plain} validation and test pairs would have "
-        "a twin in train; {leaks} are left.",
+        "Paires de validation et de test qui ont leur double dans l’entraînement : {leaks} ; sans "
+        "groupement, {plain}. Il en évite {avoided}.",
+        "Validation and test pairs that have a twin in train: {leaks}; without grouping, {plain}. "
+        "It avoids {avoided}.",
     ),
     "leaks_notebook": (
-        "{leaks} paires de validation et de test ont leur double dans l’entraînement : les scores "
-        "d’un modèle affiné en seraient flattés.",
-        "{leaks} validation and test pairs have a twin in train: a tuned model’s scores would be "
-        "flattered.",
+        "Paires de validation et de test qui ont leur double dans l’entraînement : {leaks}. Les "
+        "scores d’un modèle affiné en seraient flattés.",
+        "Validation and test pairs that have a twin in train: {leaks}. A tuned model’s scores "
+        "would be flattered.",
     ),
     "thresholds": (
         "Doubles : même titre ou même article (sans accents, casse ni ponctuation), ou Jaccard "

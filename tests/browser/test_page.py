@@ -200,7 +200,7 @@ def test_splits_are_drawn_browsed_and_saved(app, visit):
     assert next(csv.reader(io.StringIO(text))) == ["question", "answer"]
     panel.get_by_label("Notebook : comme l’original").check()
     panel.get_by_role("button", name="Découper").click()
-    expect(panel).to_contain_text("ont leur double dans l’entraînement : les scores")
+    expect(panel).to_contain_text("Les scores d’un modèle affiné")
     expect(side(page)).to_contain_text("split notebook")
     panel.get_by_label("Groupé : les doublons restent ensemble").check()
     panel.get_by_role("button", name="Découper").click()
@@ -563,7 +563,7 @@ def test_many_queries_give_one_table(app, visit):
     open_tab(page, "Par lots")
     page.get_by_label("Requêtes, une par ligne").fill("baleine\n\n=SOMME(A1)\nbaleine\nneige")
     page.get_by_role("button", name="Chercher toutes").click()
-    expect(page.get_by_text("3 requêtes")).to_be_visible()
+    expect(page.get_by_text("Requêtes : 3 ;")).to_be_visible()
     with page.expect_download() as caught:
         page.locator(".file-preview a[download]:visible").click()
     rows = list(csv.DictReader(caught.value.path().open(encoding="utf-8-sig")))
@@ -572,6 +572,14 @@ def test_many_queries_give_one_table(app, visit):
         ("bm25", "BM25"), ("baseline", "E5 de base"),
     }  # fmt: skip
     assert rows[0]["title"] == "Une baleine égarée dans le port de Saint-Nazaire"
+    page.get_by_label("Requêtes, une par ligne").fill("\n".join(f"neige {i}" for i in range(1000)))
+    page.get_by_role("button", name="Chercher toutes").click()
+    stop = page.get_by_role("button", name="Arrêter", exact=True)
+    expect(page.get_by_text(re.compile("/ 1\\s000$"))).to_be_visible()
+    stop.click()
+    expect(page.get_by_text("Recherche arrêtée.")).to_be_visible()
+    expect(stop).to_be_hidden()
+    expect(page.locator(".file-preview")).to_be_hidden()
 
 
 def test_a_phone_gets_the_whole_page(app, visit):
