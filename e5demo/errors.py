@@ -197,6 +197,13 @@ class NoVotes(E5DemoError):
     sentence = "There is no vote yet: vote first, then export."
 
 
+class NoPreference(E5DemoError):
+    sentence = (
+        "No vote on this data set prefers one article to another yet: vote first, or leave the "
+        "votes out."
+    )
+
+
 class OneRetriever(E5DemoError):
     sentence = "Choose two retrievers above: the first two are compared."
 

@@ -12,7 +12,7 @@ from e5demo.backend.library import Library
 from e5demo.config import EvaluationSettings, SplitSettings
 from e5demo.data.corpus import make_corpus
 from e5demo.data.store import Dataset
-from e5demo.errors import AlreadyTrained, FileMissing, FolderNotWritable, NoVotes, TooFewPairs
+from e5demo.errors import AlreadyTrained, FileMissing, FolderNotWritable, NoPreference, TooFewPairs
 from e5demo.evaluation.comparison import paired_difference
 from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.votes import triplets
@@ -101,11 +101,11 @@ class Trainings(Library):
     def keep_votes(self, dataset: Dataset) -> Path:
         """The triplets of the votes on a data set as a file, which a command can name.
 
-        Raises NoVotes where no vote gives one.
+        Raises NoPreference where no vote gives one.
         """
         found = triplets(vote for vote in self.votes.votes() if vote.dataset == dataset.id)
         if found.empty:
-            raise NoVotes
+            raise NoPreference
         path = self.workspace.recipes / f"votes-{dataset.id}.csv"
         write_csv(path, found)
         return path

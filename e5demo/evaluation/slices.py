@@ -13,9 +13,9 @@ from e5demo.retrieval.lexical import tokenise
 
 MOST_AGENCIES = 8
 LEAST_QUERIES = 20
-NONE, OTHER = "none", "other"
+MISSING, OTHER = "missing", "other"
 LENGTHS = ("0-6", "7-10", "11-14", "15+")
-OVERLAPS = (NONE, "under_half", "half_or_more", "all")
+OVERLAPS = ("none", "under_half", "half_or_more", "all")
 NEARNESS = ("far", "middle", "near")
 LEAST_SHARE = 1e-9  # anything above none
 BATCH = 256  # queries compared with all train titles at once
@@ -66,7 +66,7 @@ def query_features(pairs: pd.DataFrame, parts: pd.Series, queries: Queries) -> p
     return pd.DataFrame(
         {
             "agency": _agencies(asked["agency"]),
-            "year": years.fillna(NONE).astype(object),
+            "year": years.fillna(MISSING).astype(object),
             "title_length": _cut([words(title) for title in titles], (7, 11, 15), LENGTHS),
             "overlap": _cut(overlaps(titles, answers), (LEAST_SHARE, 0.5, 1), OVERLAPS),
             "seen": thirds(nearest(titles, trained)),
@@ -165,7 +165,7 @@ def _agencies(agencies: pd.Series) -> pd.Series:
     known = agencies.astype("str").replace("", None)
     counts = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     frequent = known.isin(counts.index[:MOST_AGENCIES])
-    return known.where(frequent | known.isna(), OTHER).fillna(NONE).astype(object)
+    return known.where(frequent | known.isna(), OTHER).fillna(MISSING).astype(object)
 
 
 def _cut(values: Iterable[float], starts: Sequence[float], labels: Sequence[str]) -> list[str]:

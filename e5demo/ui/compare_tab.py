@@ -205,6 +205,8 @@ def _tables(language: str, backend: Backend, what: Compared) -> str:
 def _lacking(language: str, kind: str) -> str:
     if kind == "validation":
         lacking = say(language, "a_validation")
+    elif kind == "loss":
+        lacking = say(language, "a_training")
     else:
-        lacking = say(language, "a_training" if kind == "loss" else "two_experiments")
+        lacking = say(language, "timed_queries" if kind == "cost" else "two_experiments")
     return html.note(say(language, "chart_nothing", what=lacking), "empty")

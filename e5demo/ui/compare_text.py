@@ -138,6 +138,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "feature_overlap": ("mots du titre dans l’article", "title’s words in the article"),
     "feature_seen": ("sujet vu à l’entraînement", "subject seen in training"),
     "label_none": ("aucun", "none"),
+    "label_missing": ("non indiquée", "not given"),
     "label_other": ("autres", "others"),
     "label_under_half": ("moins de la moitié", "under half"),
     "label_half_or_more": ("la moitié ou plus", "half or more"),
@@ -181,7 +182,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "check_copies": (
         "Si chaque ligne était un article à part, comme dans le carnet d’origine, et que la copie "
-        "d’un article répété ne comptait pas comme juste :",
+        "d’un article répété ne compte pas comme juste :",
         "If each row were an article of its own, as in the original notebook, and the copy of a "
         "repeated article did not count as right:",
     ),
@@ -322,9 +323,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Nothing to draw here: it takes {what}.",
     ),
     "two_experiments": ("deux expériences", "two experiments"),
+    "timed_queries": ("des mesures de temps : évaluez encore", "timed queries: evaluate again"),
     "a_training": ("un modèle affiné", "a tuned model"),
     "a_validation": (
-        "un modèle affiné qui a été validé en chemin (préréglage « best »)",
+        "un modèle affiné qui a été validé en chemin (préréglage « Soigné »)",
         "a tuned model that was validated on the way (preset “best”)",
     ),
 }

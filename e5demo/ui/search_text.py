@@ -44,12 +44,12 @@ STATIC: dict[str, tuple[str, str]] = {
     "vote_bad": ("Aucune des deux", "Both bad"),
     "vote_use": (
         "Les triplets (requête, article préféré, l’autre) peuvent entraîner E5 : cochez « Ajouter "
-        "mes votes à l’aveugle » dans ses réglages. Ceux du split de test en sont écartés ; tirez "
-        "les requêtes du split d’entraînement, ou tapez les vôtres, et cherchez dans tous les "
-        "articles.",
+        "mes votes à l’aveugle » dans ses réglages. Ceux qui touchent la validation ou le test "
+        "en sont écartés ; tirez les requêtes du split d’entraînement, ou tapez les vôtres, et "
+        "cherchez dans tous les articles.",
         "The triplets (query, preferred article, the other one) can train E5: tick “Add my blind "
-        "votes” in its settings. Those of the test split are left out; draw queries from the train "
-        "split, or type your own, and search in all articles.",
+        "votes” in its settings. Those of validation or test are left out; draw queries from the "
+        "train split, or type your own, and search in all articles.",
     ),
     "vote_export": ("Exporter les votes", "Export the votes"),
     "vote_files": ("Votes et triplets (CSV)", "Votes and triplets (CSV)"),
@@ -83,7 +83,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "reference": ("colonne de référence", "the column compared with"),
     "agreement": ("recouvrement {overlap} · RBO {rbo}", "overlap {overlap} · RBO {rbo}"),
     "agreement_help": (
-        "Avec la colonne de gauche, sur {k} rangs, de 0 à 1 ; le RBO pèse plus les premiers.",
+        "Avec la colonne de gauche, sur {k} rangs, de 0 à 1 ; le RBO compte plus les premiers.",
         "With the left column, over {k} ranks, from 0 to 1; RBO weighs the first ones more.",
     ),
     "gold": ("article visé", "article sought"),
@@ -201,8 +201,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "why_no_terms": ("Aucun mot en commun.", "No word in common."),
     "why_fusion": (
-        "La fusion additionne les scores ramenés à la même moyenne et au même écart type, celui de "
-        "BM25 multiplié par {weight} ; rangs : {parts}.",
+        "La fusion additionne les scores ramenés à la même moyenne et au même écart type, ceux de "
+        "BM25 multipliés par {weight} ; rangs : {parts}.",
         "Fusion adds up the scores brought to the same mean and spread, BM25’s times {weight}; "
         "ranks: {parts}.",
     ),

@@ -213,9 +213,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "saved": (
         "Six fichiers prêts : les CSV ont les colonnes question,answer du notebook, les Parquet "
-        "les identifiants en plus.",
+        "toutes, avec les identifiants.",
         "Six files ready: the CSVs have the notebook’s columns question,answer, the Parquet files "
-        "the ids besides.",
+        "all, with ids.",
     ),
     "seconds": ("{count} s", "{count} s"),
     "minutes": ("{count} min", "{count} min"),
@@ -358,13 +358,19 @@ FRENCH_ERRORS: dict[str, str] = {
         "{name} n’est pas du texte en UTF-8 : enregistrez-le ainsi, une requête par ligne."
     ),
     "NoVotes": "Il n’y a encore aucun vote : votez d’abord, puis exportez.",
+    "NoPreference": (
+        "Aucun vote sur ce jeu ne préfère encore un article à un autre : votez d’abord, ou "
+        "décochez les votes."
+    ),
     "OneRetriever": "Choisissez deux moteurs ci-dessus : les deux premiers sont comparés.",
     "TooManyRetrievers": ("{count} moteurs côte à côte, c’est trop : {most} au plus."),
     "FolderNotWritable": (
         "Impossible d’écrire dans {folder} ({reason}) : choisissez un autre dossier."
     ),
     "UnknownDataset": "Il n’y a pas de jeu {dataset} : rechargez son CSV.",
-    "UnknownExperiment": "Il n’y a pas d’expérience {experiment} : évaluez d’abord.",
+    "UnknownExperiment": (
+        "Il n’y a pas d’expérience {experiment} : évaluez d’abord, ou vérifiez l’identifiant."
+    ),
     "EmptyQuery": "La requête est vide : tapez un titre ou quelques mots.",
     "KaggleMissing": (
         "Le fichier de Kaggle demande le paquet kagglehub : lancez « pip install kagglehub », ou "
@@ -375,8 +381,8 @@ FRENCH_ERRORS: dict[str, str] = {
         "main et ouvrez son CSV."
     ),
     "TwinsWanted": (
-        "Les doublons de {dataset} n’ont pas encore été cherchés : lancez-le dans l’onglet Splits, "
-        "ou cherchez dans tous les articles."
+        "Les doublons de {dataset} n’ont pas encore été cherchés : lancez-en la recherche dans "
+        "l’onglet Splits, ou cherchez dans tous les articles."
     ),
     "TrainingRuns": (
         "{experiment} est en cours d’entraînement : attendez sa fin, ou arrêtez-le d’abord."

@@ -129,8 +129,8 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "set_negative_margin": ("Marge des faux négatifs", "False negatives’ margin"),
     "help_negative_margin": (
-        "Un article à moins de cette part du score du bon est écarté : il répond peut-être aussi.",
-        "An article within this share of the right one’s score is left out: it may be right too.",
+        "Un article qui atteint le score du bon, moins cette part, est écarté : peut-être bon.",
+        "An article that reaches the right one’s score, less this share, is left out: maybe right.",
     ),
     "set_validations": ("Validations", "Validations"),
     "help_validations": (
@@ -242,8 +242,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "state_broke": ("échoué", "failed"),
     "state_unscored": ("entraîné, pas encore évalué", "trained, not evaluated yet"),
     "state_stopping": (
-        "arrêt demandé : le pas en cours se termine, un point de reprise s’écrit",
-        "stop asked for: the step at hand ends, a checkpoint is written",
+        "arrêt demandé : ce qui est en cours se termine et reste",
+        "stop asked for: what is at hand ends, and is kept",
     ),
     "state_stopped": ("à reprendre", "stopped"),
     "fact_step": ("Pas", "Step"),

@@ -49,7 +49,7 @@ def test_features_by_hand():
         "seen": "near",
     }  # fmt: skip
     assert features.loc[snow, ["agency", "year", "overlap"]].tolist() == ["Reuters", "2021", "all"]
-    assert features.loc[wine, ["agency", "year", "overlap"]].tolist() == ["none"] * 3
+    assert features.loc[wine, ["agency", "year", "overlap"]].tolist() == ["missing", "missing", "none"]
     assert features.loc[[snow, wine], "seen"].nunique() == 1  # equally far from all
 
 
@@ -73,12 +73,12 @@ def test_the_eight_agencies_with_most_queries_are_kept():
     rows = [("test", f"Titre {i} du jour", f"Texte {i}", None, a) for i, a in enumerate(names)]
     rows += [("test", "Titre sans agence", "Texte", None, ""), *ROWS[:1]]
     labels = query_features(*made(rows))["agency"].value_counts().to_dict()
-    assert labels == {**dict.fromkeys("abcdefg", 3), "i": 2, "other": 2, "none": 1}
+    assert labels == {**dict.fromkeys("abcdefg", 3), "i": 2, "other": 2, "missing": 1}
 
 
 def test_data_without_agencies_and_dates():
     features = query_features(*made([(*row[:3], None, None) for row in ROWS]))
-    assert set(features["agency"]) == set(features["year"]) == {"none"}
+    assert set(features["agency"]) == set(features["year"]) == {"missing"}
 
 
 @pytest.mark.parametrize(
