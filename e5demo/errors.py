@@ -81,6 +81,10 @@ class UnreadableGzip(E5DemoError):
     sentence = "{name} is not a readable gzip file ({reason}): compress it again or unpack it."
 
 
+class UnpacksTooLarge(E5DemoError):
+    sentence = "{name} unpacks to more than {most} GB: give a part of it."
+
+
 class NoPairs(E5DemoError):
     sentence = (
         "{name} gives no pair: of {rows} rows, {missing} lack a title or an article and "
@@ -218,6 +222,10 @@ class FolderNotWritable(E5DemoError):
 
 class UnknownDataset(E5DemoError):
     sentence = "There is no data set {dataset}: load its CSV again."
+
+
+class SplitRedrawn(E5DemoError):
+    sentence = "{experiment} was measured on a split that is drawn otherwise now: evaluate again."
 
 
 class UnknownExperiment(E5DemoError):

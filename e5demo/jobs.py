@@ -29,6 +29,7 @@ from e5demo.workspace import WORKSPACE_FOLDER, home, open_all, read_json, remove
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 JOB_FOLDER = "E5DEMO_JOB"  # tells the child where its files are
+FOLDERS = ("E5DEMO_HOME", "E5DEMO_CACHE", "E5DEMO_MODEL")
 JOB_PART = "E5DEMO_JOB_PART"  # set for a child of the job's process: its end is not the job's
 WRITE_EVERY_SECONDS = 0.5
 STALLED_SECONDS = 300
@@ -150,7 +151,12 @@ class Jobs:
                 stdin=subprocess.DEVNULL,
                 stdout=result,
                 stderr=log,
-                env={**os.environ, JOB_FOLDER: str(folder), WORKSPACE_FOLDER: job.owner},
+                env={
+                    **os.environ,
+                    **_absolute_folders(),
+                    JOB_FOLDER: str(folder),
+                    WORKSPACE_FOLDER: job.owner,
+                },
                 cwd=Path(__file__).parents[1],
                 start_new_session=True,  # a Ctrl+C at the page's terminal is not the job's
             )
@@ -272,6 +278,12 @@ def _interrupt(_number: int, _frame: Any) -> None:
 
 def _end(folder: Path, state: State, message: str | None = None, **mistake: Any) -> None:
     write_json(folder / "ended.json", {"state": state, "message": message, **mistake})
+
+
+def _absolute_folders() -> dict[str, str]:
+    """Folders that the environment names, for a child that starts elsewhere."""
+    named = {name: os.environ.get(name) for name in FOLDERS}
+    return {name: str(Path(f).expanduser().absolute()) for name, f in named.items() if f}
 
 
 def _process(folder: Path) -> psutil.Process | None:

@@ -31,12 +31,16 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula may begin with
 
 def home() -> Path:
     """The data folder: E5DEMO_HOME, else the system's place for a user's data."""
-    return Path(os.environ.get("E5DEMO_HOME") or platformdirs.user_data_dir(APP)).expanduser()
+    return _folder("E5DEMO_HOME", platformdirs.user_data_dir(APP))
 
 
 def model_cache() -> Path:
     """Where unpacked weights stay: E5DEMO_CACHE, else the system's place for a user's cache."""
-    return Path(os.environ.get("E5DEMO_CACHE") or platformdirs.user_cache_dir(APP)).expanduser()
+    return _folder("E5DEMO_CACHE", platformdirs.user_cache_dir(APP))
+
+
+def _folder(name: str, default: str) -> Path:
+    return Path(os.environ.get(name) or default).expanduser().absolute()
 
 
 def embeddings() -> Path:

@@ -13,7 +13,7 @@ from e5demo import jobs as module
 from e5demo.errors import restored
 from e5demo.jobs import Jobs, Reporter, keep_log, minding_stops
 from e5demo.training.tuned import list_tuned
-from e5demo.workspace import Workspace, read_json, remove_folder, write_json
+from e5demo.workspace import Workspace, home, read_json, remove_folder, write_json
 
 
 @pytest.fixture
@@ -89,6 +89,18 @@ def test_a_job_runs_to_done_with_its_result_in_its_owner_s_workspace(jobs, owner
     assert (Workspace(tmp_path / "owner").datasets / result["dataset"]).is_dir()
     assert [other.id for other in Jobs(jobs.folder).of(owner)] == [job.id]
     assert jobs.of("someone else") == []
+
+
+def test_folders_that_are_named_from_where_the_server_started_are_the_child_s_too(
+    tmp_path, owner, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("E5DEMO_HOME", "data")
+    jobs = Jobs(home() / "jobs")
+    path = news_csv(tmp_path / "small.csv", 30)
+    job = jobs.submit(owner, "Préparer", ["prepare", str(path), "--json"])
+    assert wait_until(jobs, job.id, ended).state == "done"
+    assert [one.name for one in tmp_path.iterdir() if one.name == "data"] == ["data"]
 
 
 def test_a_user_s_mistake_is_failed_with_its_sentence(jobs, owner, tmp_path):

@@ -11,12 +11,14 @@ from e5demo.backend.library import Library
 from e5demo.config import SplitSettings, prompting_of
 from e5demo.data.corpus import Queries, make_queries
 from e5demo.data.splits import SPLITS
+from e5demo.data.store import Dataset
 from e5demo.errors import (
     BaseModelChanged,
     FolderNotWritable,
     NotComparable,
     NotEncoded,
     NoVectors,
+    SplitRedrawn,
     TwinsWanted,
     UnknownRetriever,
 )
@@ -49,17 +51,27 @@ class Comparisons(Library):
     # --- verdicts ----------------------------------------------------------------------------
 
     def queries_of(self, experiment: Experiment) -> Queries:
-        """Those that it was measured on, in their order. Raises UnknownDataset."""
-        dataset = self.dataset(experiment.dataset)
+        """Those that it was measured on, in their order. Raises UnknownDataset, SplitRedrawn."""
+        dataset = self._dataset_of(experiment)
         split = SplitSettings.checked(**experiment.measured.split)
         corpus = self.corpus(dataset, split, experiment.measured.corpus_kind)
         found = make_queries(dataset.pairs, self.split(dataset, split).parts, corpus)
         asked = experiment.scores.index
+        if not set(asked) <= found.texts.keys():
+            raise SplitRedrawn(experiment=experiment.id)
         return Queries({i: found.texts[i] for i in asked}, {i: found.qrels[i] for i in asked})
 
+    def _dataset_of(self, experiment: Experiment) -> Dataset:
+        """Its own, or another reading of the same texts: first the one in use, of which a person
+        may have chosen the columns meanwhile. Raises UnknownDataset."""
+        data = experiment.measured.data
+        used = self.dataset(self.choices().dataset)
+        same = (one.id for one in (used, *self.datasets()) if one.fingerprint == data)
+        return self.dataset(next(same, experiment.dataset))
+
     def ground(self, experiment: Experiment) -> Ground:
-        """What it was measured on. Raises UnknownDataset, TwinsWanted."""
-        dataset = self.dataset(experiment.dataset)
+        """What it was measured on. Raises UnknownDataset, TwinsWanted, SplitRedrawn."""
+        dataset = self._dataset_of(experiment)
         if not self.finds_twins_quickly(dataset):
             raise TwinsWanted(dataset=dataset.name)
         split = SplitSettings.checked(**experiment.measured.split)
@@ -106,7 +118,7 @@ class Comparisons(Library):
         Raises NoVectors, NotEncoded, UnknownDataset.
         """
         queries = self.queries_of(left)
-        dataset, split = self.dataset(left.dataset), SplitSettings.checked(**left.measured.split)
+        dataset, split = self._dataset_of(left), SplitSettings.checked(**left.measured.split)
         corpus = self.corpus(dataset, split, left.measured.corpus_kind)
         ranks = (gold_ranks(one.run, queries.qrels) for one in (left, right))
         sample = draw_sample(corpus, queries, gains(*ranks))

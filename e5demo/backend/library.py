@@ -1,5 +1,6 @@
 """What a workspace holds: data sets with their splits and corpora, trainings and evaluations."""
 
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from e5demo.workspace import (
 )
 
 QUICK_PAIRS = 6_000  # so many are searched for twins while a person waits: about 3 seconds
+DATASET_ID = re.compile(r".+-[0-9a-f]{8}")
 LONGEST_ID = 100  # more is no id, and no file name on some systems
 KEPT_UPLOAD_SECONDS = 24 * 3600
 KEPT_DATASETS = 4
@@ -128,6 +130,8 @@ class Library:
         try:
             return self.dataset(reference)
         except UnknownDataset:
+            if DATASET_ID.fullmatch(reference) and not Path(reference).exists():
+                raise
             return self.import_csv(Path(reference), **read_as)
 
     def delete_dataset(self, dataset_id: str) -> None:
@@ -136,14 +140,16 @@ class Library:
         if not folder.is_dir():  # the shared sample is not one person's to delete
             raise UnknownDataset(dataset=dataset_id)
         source = Path(open_dataset(folder).source)
+        others = [o for o in list_datasets(self.workspace.datasets) if o.id != dataset_id]
+        same_texts = {other.fingerprint for other in others}
         for experiment in self.experiments():
-            if experiment.dataset == dataset_id:
+            if experiment.dataset == dataset_id and experiment.measured.data not in same_texts:
                 remove_folder(experiment.folder)
         remove_folder(folder)
         self._datasets.pop((dataset_id,), None)
-        others = [other.source for other in list_datasets(self.workspace.datasets)]
-        if source.parent.parent == self.workspace.uploads and str(source) not in others:
-            remove_folder(source.parent)  # a folder for each upload
+        in_use = {Path(other.source).parent for other in others}
+        if source.parent.parent == self.workspace.uploads and source.parent not in in_use:
+            remove_folder(source.parent)  # a folder for each content that was uploaded
 
     def choices(self) -> Choices:
         """The last ones, or the sample with the default split."""

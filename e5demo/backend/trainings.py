@@ -13,7 +13,7 @@ from e5demo.config import EvaluationSettings, SplitSettings
 from e5demo.data.corpus import make_corpus
 from e5demo.data.store import Dataset
 from e5demo.errors import AlreadyTrained, FileMissing, FolderNotWritable, NoPreference, TooFewPairs
-from e5demo.evaluation.comparison import paired_difference
+from e5demo.evaluation.comparison import compare
 from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.votes import triplets
 from e5demo.jobs import Progress, silent
@@ -156,15 +156,14 @@ class Trainings(Library):
         return self.engine.retriever(settings.negatives_from, corpus, settings.max_length, progress)
 
     def keep_scores(self, tuned: Tuned, before: Experiment, after: Experiment) -> dict[str, Any]:
-        """Both averages and the paired difference of each metric, beside the weights."""
+        """Both averages and the verdict on each metric, as a comparison gives it, beside the
+        weights."""
+        found = compare({before.id: before.scores, after.id: after.scores})
         scores = {
             "evaluations": [before.id, after.id],
             "before": before.metrics,
             "after": after.metrics,
-            "difference": {
-                name: asdict(paired_difference(before.scores[name], after.scores[name]))
-                for name in before.metrics
-            },
+            "difference": {one.metric: asdict(one) for one in found.differences},
         }
         write_json(tuned.folder / SCORES, scores)
         return scores

@@ -13,7 +13,8 @@ MIN_PASSAGE_CHARS = 20
 RULES = ("missing", "short_query", "short_passage")
 PAIR_COLUMNS = ["row", "query_id", "passage_id", "query", "passage", "date", "agency", "url"]
 TIME = r"(?:T|,?\s+(?:à\s+)?)\d{1,2}\s?[:h]\s?\d{2}.*$"  # '2024-02-05T10:15Z', '05/02/2024 à 10h15'
-DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
+DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d/%m/%y", "%d.%m.%y",
+                "%d-%m-%y")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,5 +87,5 @@ def iso_dates(column: pd.Series) -> pd.Series:
     readings = [pd.to_datetime(days, format=f, errors="coerce") for f in DATE_FORMATS]
     best = max(readings, key=lambda dates: dates.notna().sum())
     if best.notna().sum() == 0:  # names of months: leave the guessing to pandas
-        best = pd.to_datetime(column, format="mixed", errors="coerce", utc=True)
+        best = pd.to_datetime(column, format="mixed", dayfirst=True, errors="coerce", utc=True)
     return best.dt.strftime("%Y-%m-%d")

@@ -25,12 +25,14 @@ from e5demo.errors import (
     OneColumn,
     UndecodableText,
     UnknownEncoding,
+    UnpacksTooLarge,
     UnreadableGzip,
 )
 
 DELIMITERS = (",", ";", "\t", "|")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp1252", "utf-16")
 SNIFFED_BYTES = 1 << 20
+MOST_UNPACKED = 2 * 10**9  # bytes; the table takes some times as much memory
 SNIFFED_ROWS = 200
 DECLARED = re.compile(r'"?sep=(.)"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -195,7 +197,31 @@ def _open(path: Path) -> BinaryIO:
         found = False
     if not found:
         raise FileMissing(path=path)
-    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    if path.suffix.lower() != ".gz":
+        return path.open("rb")
+    return io.BufferedReader(_Unpacked(cast(BinaryIO, gzip.open(path)), path.name))
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds; UnpacksTooLarge ends one that is made to fill the memory."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.file, self.name, self.left = file, name, MOST_UNPACKED
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self.file.read(len(buffer))
+        buffer[: len(found)] = found
+        self.left -= len(found)
+        if self.left < 0:
+            raise UnpacksTooLarge(name=self.name, most=MOST_UNPACKED // 10**9)
+        return len(found)
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
 
 def _start(path: Path) -> bytes:
@@ -263,10 +289,9 @@ def _read_csv(
             )
         except pd.errors.EmptyDataError as error:
             raise EmptyFile(name=name) from error
-        except UnicodeDecodeError as error:
-            raise UndecodableText(
-                name=name, encoding=found.encoding, position=error.start
-            ) from error
+        except UnicodeError as error:  # plain where UTF-16 lacks its first two bytes
+            position = getattr(error, "start", 0)
+            raise UndecodableText(name=name, encoding=found.encoding, position=position) from error
         except pd.errors.ParserError as error:
             raise NotACsv(name=name, reason=str(error).strip()) from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -148,7 +148,10 @@ def _dataset_id(table: Table, pairs: Pairs) -> str:
     how they were read."""
     stem = re.sub(r"(\.csv|\.gz|\.txt|\.tsv)+$", "", table.name, flags=re.IGNORECASE)
     slug = "-".join(normalise(stem).replace("_", " ").split())[:40] or "data"
-    read_as = f"{table.columns}|{table.format}|{pairs.rows}|{pairs.dropped_counts}"
+    told = table.format
+    # As it was written when it had no third field: the ids of then stay.
+    shape = f"CsvFormat(delimiter={told.delimiter!r}, encoding={told.encoding!r})"
+    read_as = f"{table.columns}|{shape}|{pairs.rows}|{pairs.dropped_counts}"
     hashed = xxhash.xxh32(read_as)
     for rows in (pairs.kept, pairs.dropped):
         hashed.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())

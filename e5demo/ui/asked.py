@@ -44,7 +44,7 @@ class Controls:
     query: gr.Textbox
     columns: gr.Dropdown
     kind: gr.Radio
-    k: gr.Slider
+    k: gr.Number
     agencies: gr.Dropdown
     since: gr.Textbox
     until: gr.Textbox

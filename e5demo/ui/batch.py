@@ -68,10 +68,12 @@ def create_batch(frame: Frame, controls: Controls) -> None:
 
     upload.upload(fill, [*frame.who, upload], queries, **LIGHT)
     asked = [*frame.who, queries, *controls.settings]
-    # What was found in other data goes.
-    frame.scene.change(lambda: ("", gr.update(visible=False)), None, [outcome, file], **LIGHT)
     start.click(lambda: gr.update(visible=True), None, stop, **LIGHT)
     running = start.click(search_all, asked, [outcome, file], show_progress="hidden", **HEAVY)
+    # What was found in other data goes, and what is being found.
+    hidden = gr.update(visible=False)
+    gone = [outcome, file, stop]
+    frame.scene.change(lambda: ("", hidden, hidden), None, gone, cancels=[running], **LIGHT)
     running.then(lambda: gr.update(visible=False), None, stop, **LIGHT)
     stop.click(stopped, frame.who, [outcome, stop], cancels=[running], **LIGHT)
 

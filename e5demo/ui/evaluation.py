@@ -21,7 +21,7 @@ def create_evaluation(frame: Frame) -> None:
         with gr.Row(elem_classes="settings"):
             # Reranking reads a large corpus anew, which takes minutes: for who asks for it.
             first = [name for name in RETRIEVERS if name != "rerank"]
-            chosen = gr.CheckboxGroup(label=t("retrievers"), choices=[], value=first)
+            chosen = gr.CheckboxGroup(label=t("retrievers"), choices=[*RETRIEVERS], value=first)
         with gr.Row():
             kind = gr.Radio(label=t("corpus"), choices=[], value="test", scale=3)
             length = gr.Dropdown(
@@ -35,17 +35,17 @@ def create_evaluation(frame: Frame) -> None:
         queued = gr.HTML()
 
     @guarded
-    def render(visitor: str | None, language: str) -> Any:
+    def render(visitor: str | None, language: str, names: list[str]) -> Any:
         """Folded where there are figures to look at."""
         backend = frame.backend(visitor)
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("test", "all")]
-        choices = retriever_choices(language, backend)
+        choices = retriever_choices(language, backend, names)
         return choices, gr.update(choices=kinds), "", gr.update(open=not grounds(backend))
 
     @guarded
-    def new_retrievers(visitor: str | None, language: str) -> Any:
+    def new_retrievers(visitor: str | None, language: str, names: list[str]) -> Any:
         """After a job, which may have tuned a model."""
-        return retriever_choices(language, frame.backend(visitor)), ""
+        return retriever_choices(language, frame.backend(visitor), names), ""
 
     @guarded
     def start(
@@ -78,7 +78,8 @@ def create_evaluation(frame: Frame) -> None:
         told = ", ".join(named(language, backend, wanted).values())
         return html.note(say(language, "evaluation_queued", names=told))
 
-    frame.scene.change(render, frame.who, [chosen, kind, queued, fold], **LIGHT)
-    frame.job_signal.change(new_retrievers, frame.who, [chosen, queued], **LIGHT)
+    ticked = [*frame.who, chosen]
+    frame.scene.change(render, ticked, [chosen, kind, queued, fold], **LIGHT)
+    frame.job_signal.change(new_retrievers, ticked, [chosen, queued], **LIGHT)
     asked = [*frame.who, chosen, kind, length, limit, cutoffs]
     evaluate.click(start, asked, queued, **LIGHT)

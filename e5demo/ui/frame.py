@@ -1,5 +1,6 @@
 """What all tabs share: whose workspace, which language, and the signals that redraw them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,11 +103,14 @@ def current_split(backend: Backend) -> Split:
     return backend.quick_split(dataset, choices.split)
 
 
-def retriever_choices(language: str, backend: Backend, most: int | None = SHOWN_RETRIEVERS) -> Any:
-    """An update of a choice of retrievers; what is chosen stays chosen."""
+def retriever_choices(
+    language: str, backend: Backend, chosen: Iterable[str], most: int | None = SHOWN_RETRIEVERS
+) -> Any:
+    """An update of a choice of retrievers; of those chosen, the ones that are still there stay."""
     names = backend.retrievers()[:most]
     called = backend.names()
-    return gr.update(choices=[(retriever_name(language, name, called), name) for name in names])
+    choices = [(retriever_name(language, name, called), name) for name in names]
+    return gr.update(choices=choices, value=[name for name in chosen if name in names])
 
 
 def corpus_in_use(backend: Backend, kind: CorpusKind) -> Corpus:

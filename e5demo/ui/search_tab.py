@@ -18,7 +18,7 @@ from e5demo.errors import E5DemoError, EmptyQuery
 from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.explain import word_spans
 from e5demo.ui import search_views
-from e5demo.ui.asked import COPY_LINK, HITS, MOST_HITS, Controls, named, of_link, read
+from e5demo.ui.asked import COPY_LINK, HITS, Controls, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
@@ -81,7 +81,7 @@ def create_search_tab(frame: Frame) -> None:
         cleared = ["", gr.update(visible=False), "", gr.update(visible=True), "", ""]
         kinds = [(label(language, f"corpus_{name}"), name) for name in ("all", "test")]
         return (
-            _columns(language, backend, choices.columns),
+            retriever_choices(language, backend, choices.columns, most=None),
             gr.update(choices=kinds),
             gr.update(choices=agencies(dataset.pairs), value=[]),
             dataset.id,
@@ -116,7 +116,7 @@ def create_search_tab(frame: Frame) -> None:
     @guarded
     def new_retrievers(visitor: str | None, language: str, names: list[str] | None) -> Any:
         """After a job, which may have tuned a model, or after one was deleted."""
-        update = _columns(language, frame.backend(visitor), names or ())
+        update = retriever_choices(language, frame.backend(visitor), names or (), most=None)
         if update["value"] == names or not names:  # leave alone what a person may be choosing
             del update["value"]
         return update
@@ -138,7 +138,7 @@ def create_search_tab(frame: Frame) -> None:
         wait = say(language, "searching" if frame.backends.model_ready else "model_loading")
         waiting = dict.fromkeys(asked.names, wait)
         found: dict[str, Column] = {}
-        dataset, _ = current(backend)
+        dataset, before = current(backend)
         gold = backend.gold(dataset, corpus, text, asked.scope)
         lost = not gold and bool(backend.gold(dataset, corpus, text))
         terms = frozenset(word.term for word in word_spans(text))
@@ -164,6 +164,9 @@ def create_search_tab(frame: Frame) -> None:
                     found[name] = backend.search(corpus, text, name, depth=RANKED, **options)
             except E5DemoError as error:  # a column's own: the others answer all the same
                 waiting[name] = explain(language, error)
+            now = backend.choices()
+            if (now.dataset, now.split) != (before.dataset, before.split):
+                return  # hits in other data than the page shows by now
             yield (
                 search_views.page(language, view),
                 gr.update(visible=bool(unread)),
@@ -218,12 +221,14 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
             choices=[("BM25", "bm25"), ("E5", "baseline")],  # until the page is filled
             value=["bm25", "baseline"],
             multiselect=True,
+            allow_custom_value=True,  # a model that was deleted a moment ago: `read` has words
             max_choices=MOST_COLUMNS, scale=4, min_width=260, elem_id="columns",
         )  # fmt: skip
         kind = gr.Radio(
             label=t("corpus"), choices=["all", "test"], value="all", scale=3, min_width=240
         )
-        k = gr.Slider(1, MOST_HITS, value=HITS, step=1, label=t("hits"), scale=2, min_width=160)
+        # Without bounds, in which gradio would have it by a message of its own: `read` has them.
+        k = gr.Number(value=HITS, precision=0, label=t("hits"), scale=2, min_width=160)
     with gr.Accordion(t("filters"), open=False), gr.Row():
         narrowed = gr.Dropdown(
             label=t("agency"), choices=[], value=[], multiselect=True, scale=2, min_width=160
@@ -232,23 +237,12 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
             gr.Textbox(label=t(name), placeholder=t("day_hint"), max_lines=1, min_width=110)
             for name in ("since", "until")
         ]
-    # A model that was deleted a moment ago is told by our own sentence, not by gradio's. (Not a
-    # subclass: gradio would write a stub of its module beside it.)
-    columns.preprocess = lambda payload: payload
-    k.preprocess = lambda payload: payload  # as it is typed; `read` takes it into its bounds
     return Controls(query, columns, kind, k, narrowed, days[0], days[1], gr.State(""))
 
 
 def _now() -> str:
     """For `Controls.again`, a value that it had never before."""
     return str(time.monotonic_ns())
-
-
-def _columns(language: str, backend: Backend, names: Any) -> Any:
-    """The retrievers to choose from; of those chosen, the ones that are still there."""
-    update = retriever_choices(language, backend, most=None)
-    there = [name for _, name in update["choices"]]
-    return {**update, "value": [name for name in names if name in there]}
 
 
 def _examples(backend: Backend) -> list[str]:

@@ -15,7 +15,7 @@ STATIC: dict[str, tuple[str, str]] = {
         "Moteurs, de gauche à droite (quatre au plus)",
         "Retrievers, from left to right (four at most)",
     ),
-    "hits": ("Résultats", "Results"),
+    "hits": ("Résultats (50 au plus)", "Results (50 at most)"),
     "encode_button": ("Encoder ce corpus", "Encode this corpus"),
     "copy_link": ("Copier le lien", "Copy the link"),
     "filters": ("Filtres : agence, dates", "Filters: agency, dates"),

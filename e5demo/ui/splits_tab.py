@@ -76,9 +76,8 @@ def create_splits_tab(frame: Frame) -> None:
         backend = frame.backend(visitor)
         names = ("mode", "test_share", "validation_share", "seed")
         settings = SplitSettings.checked(**dict(zip(names, values, strict=True)))
-        dataset, choices = current(backend)
-        backend.quick_split(dataset, settings)  # refused before it is chosen
-        choices = replace(choices, split=settings)
+        backend.quick_split(current(backend)[0], settings)  # refused before it is chosen
+        choices = replace(backend.choices(), split=settings)
         backend.choose(choices)
         return scene_of(language, choices)
 

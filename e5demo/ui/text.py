@@ -293,6 +293,7 @@ FRENCH_ERRORS: dict[str, str] = {
     "UnreadableGzip": (
         "{name} n’est pas un fichier gzip lisible ({reason}) : recompressez-le ou décompressez-le."
     ),
+    "UnpacksTooLarge": "{name} décompressé dépasse {most} Go : donnez-en une partie.",
     "NoPairs": (
         "{name} ne donne aucune paire : sur {rows} lignes, {missing} n’ont pas de titre ou "
         "d’article et {short} sont trop courtes. Vérifiez les colonnes choisies : {query}, "
@@ -368,6 +369,9 @@ FRENCH_ERRORS: dict[str, str] = {
         "Impossible d’écrire dans {folder} ({reason}) : choisissez un autre dossier."
     ),
     "UnknownDataset": "Il n’y a pas de jeu {dataset} : rechargez son CSV.",
+    "SplitRedrawn": (
+        "{experiment} a été mesuré sur un split qui est tiré autrement depuis : évaluez encore."
+    ),
     "UnknownExperiment": (
         "Il n’y a pas d’expérience {experiment} : évaluez d’abord, ou vérifiez l’identifiant."
     ),

@@ -144,13 +144,14 @@ def _end(language: str, tuned: Tuned) -> str:
     return "".join(parts)
 
 
-def _verdict(language: str, tuned: Tuned, difference: Mapping[str, float]) -> str:
+def _verdict(language: str, tuned: Tuned, difference: Mapping[str, Any]) -> str:
     assert tuned.scores
     low, high = difference["low"], difference["high"]
-    kind = "better" if low > 0 else "worse" if high < 0 else "no_evidence"
+    # Scores of before there was a test beside the interval have no verdict of their own.
+    by_interval = "better" if low > 0 else "worse" if high < 0 else "no_evidence"
     return say(
         language,
-        f"gain_{kind}",
+        f"gain_{difference.get('verdict', by_interval)}",
         before=decimal(language, tuned.scores["before"]["ndcg@10"]),
         after=decimal(language, tuned.scores["after"]["ndcg@10"]),
         difference=_interval(language, difference),

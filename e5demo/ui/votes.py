@@ -10,6 +10,7 @@ import gradio as gr
 from e5demo.answers import Column
 from e5demo.backend import Backend
 from e5demo.backend.library import Choices
+from e5demo.config import SplitSettings
 from e5demo.errors import E5DemoError, EmptyQuery, NoVotes, OneRetriever
 from e5demo.evaluation.votes import Choice, Side, Vote, tally, triplets, votes_table
 from e5demo.ui import html
@@ -154,7 +155,8 @@ def _pair(vote: Vote) -> set[str]:
 def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
     """Those on what is searched now, by the same models: others would be about other answers."""
     dataset, choices = current(backend)
-    ground = (dataset.id, asked.kind, choices.max_length)
+    scope = asked.scope
+    ground = (dataset.id, asked.kind, choices.max_length, scope.agencies, scope.since, scope.until)
     model_of = cache(backend.model_of)  # asked for votes alone: the page opens without a model
 
     def same(side: Side) -> bool:
@@ -165,7 +167,8 @@ def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
     return [
         vote
         for vote in backend.votes.votes()
-        if (vote.dataset, vote.corpus, vote.max_length) == ground
+        if (vote.dataset, vote.corpus, vote.max_length, vote.agencies, vote.since, vote.until)
+        == ground
         and (vote.corpus == "all" or vote.split == _split_of(choices))
         and same(vote.left)
         and same(vote.right)
@@ -173,7 +176,11 @@ def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
 
 
 def _split_of(choices: Choices) -> str:
-    return f"{choices.split.mode} {choices.split.seed}"
+    split = choices.split
+    told = f"{split.mode} {split.seed}"
+    if split == SplitSettings(mode=split.mode, seed=split.seed):
+        return told
+    return f"{told} {split.test_share} {split.validation_share}"
 
 
 def _answers(backend: Backend, asked: Asked, query: str, sides: list[str]) -> list[Column]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from dispatches import SPLIT
 from fakes import FakeSource
@@ -6,7 +8,9 @@ from e5demo.config import EvaluationSettings
 from e5demo.errors import (
     NotComparable,
     NoVectors,
+    SplitRedrawn,
 )
+from e5demo.evaluation.experiments import open_experiment
 
 
 def test_a_map_draws_the_models_that_have_vectors_once_each(backend, dataset):
@@ -31,6 +35,26 @@ def test_a_map_is_not_drawn_with_other_weights_than_were_measured(backend, datas
     backend.engine.find_model = lambda: FakeSource(fingerprint="fake-2")
     with pytest.raises(NoVectors):
         backend.news_map(*made, "pca")
+
+
+def test_what_is_asked_of_an_evaluation_is_asked_of_the_reading_in_use(backend, dataset, path):
+    columns = {**dataset.columns, "agency": None, "date": None}
+    bare = backend.import_csv(path, columns=columns)
+    made = backend.evaluate(bare, "bm25", SPLIT, EvaluationSettings())
+    backend.choose(replace(backend.choices(), dataset=dataset.id))
+    assert backend.ground(made).pairs["agency"].notna().any()
+    backend.delete_dataset(bare.id)  # its evaluation is one of the other reading's too
+    assert backend.experiment(made.id).dataset == bare.id
+    assert backend.queries_of(made).texts.keys() == set(made.scores.index)
+
+
+def test_queries_of_a_split_that_is_drawn_otherwise_now_are_not_made_up(backend, dataset):
+    made = backend.evaluate(dataset, "bm25", SPLIT, EvaluationSettings())
+    made.scores.rename(index={made.scores.index[0]: "gone"}).to_parquet(
+        made.folder / "scores.parquet"
+    )
+    with pytest.raises(SplitRedrawn, match=made.id):
+        backend.queries_of(open_experiment(made.folder))
 
 
 def test_experiments_on_other_ground_or_with_other_cutoffs_do_not_compare(backend, dataset):

@@ -41,6 +41,8 @@ def test_resolve_by_id_and_by_path_gives_the_same_set(backend, dataset, path):
     assert other.resolve(dataset.id).folder == dataset.folder
     with pytest.raises(FileMissing):
         backend.resolve("none.csv")
+    with pytest.raises(UnknownDataset):  # one that was deleted is no file that is missing
+        backend.resolve("news-1a2b3c4d")
 
 
 @pytest.mark.parametrize("dataset_id", ["none", "..", "../mine", ".", "", "/etc"])
@@ -50,6 +52,10 @@ def test_an_unknown_id_opens_nothing(backend, dataset, dataset_id):
     with pytest.raises(UnknownDataset):
         backend.delete_dataset(dataset_id)
     assert dataset.folder.is_dir()
+
+
+def test_ids_stay_what_they_were(backend):
+    assert backend.sample().id == "sample-news-2c004daf"
 
 
 def test_data_sets_are_listed_newest_first_and_the_sample_last(backend, dataset, tmp_path):
@@ -94,6 +100,17 @@ def test_delete_takes_an_upload_once_no_other_set_was_read_from_it(backend, path
     backend.delete_dataset(second.id)
     assert not sent.parent.exists()
     assert kept.is_file()
+
+
+def test_the_same_upload_under_another_name_stays_when_the_first_goes(backend, path):
+    folder = backend.workspace.uploads / "digest"
+    folder.mkdir(parents=True)
+    first, second = folder / "a.csv", folder / "b.csv"
+    for file in (first, second):
+        file.write_bytes(path.read_bytes())
+    backend.import_csv(second)
+    backend.delete_dataset(backend.import_csv(first).id)
+    assert second.is_file()
 
 
 def test_choices_survive_and_fall_back_to_the_sample(backend, dataset):

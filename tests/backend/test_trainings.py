@@ -256,7 +256,9 @@ def test_scores_before_and_after_with_their_difference(backend, dataset):
         assert found["mean"] == pytest.approx(gained)
         assert found["low"] <= found["mean"] <= found["high"]
     expected = paired_difference(before.scores["mrr@5"], after.scores["mrr@5"])
-    assert kept["difference"]["mrr@5"] == vars(expected)
+    found = kept["difference"]["mrr@5"]
+    assert found["mean"] == expected.mean
+    assert (found["low"] > 0, found["verdict"]) == (True, "no_evidence")  # of seven titles
     assert expected.mean > 0  # each title's one word is not in the fake encoder's vocabulary
 
 

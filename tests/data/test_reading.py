@@ -13,6 +13,7 @@ from e5demo.errors import (
     OneColumn,
     UndecodableText,
     UnknownEncoding,
+    UnpacksTooLarge,
     UnreadableGzip,
 )
 
@@ -81,6 +82,25 @@ def test_one_column_of_prose_is_not_split_on_a_letter_or_comma(tmp_path):
     path = write(tmp_path / "n.csv", "texte\nun, deux\ntrois\nquatre, cinq, six\n")
     with pytest.raises(OneColumn):
         read_table(path)
+
+
+def test_a_gzip_that_unpacks_to_more_than_memory_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("e5demo.data.reading.MOST_UNPACKED", 3 << 20)
+    path = tmp_path / "news.csv.gz"
+    text = line(ROWS[0], ",") + line(ROWS[1], ",") * 40_000
+    for rows, allowed in ((text, True), (text * 2, False)):
+        path.write_bytes(gzip.compress(rows.encode()))
+        if allowed:
+            assert len(read_table(path).frame) == 40_000
+        else:
+            with pytest.raises(UnpacksTooLarge, match="news.csv.gz unpacks to more than"):
+                read_table(path)
+
+
+def test_utf_16_without_its_first_bytes_is_said(tmp_path):
+    text = "Titre,Contenu\n" + "abcd,efgh\n" * 4
+    with pytest.raises(UndecodableText, match="utf-16"):
+        read_table(write(tmp_path / "news.csv", text), encoding="utf-16")
 
 
 def test_missing_file_broken_gzip_and_encodings(tmp_path):

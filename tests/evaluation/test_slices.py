@@ -49,7 +49,8 @@ def test_features_by_hand():
         "seen": "near",
     }  # fmt: skip
     assert features.loc[snow, ["agency", "year", "overlap"]].tolist() == ["Reuters", "2021", "all"]
-    assert features.loc[wine, ["agency", "year", "overlap"]].tolist() == ["missing", "missing", "none"]
+    wanted = ["missing", "missing", "none"]
+    assert features.loc[wine, ["agency", "year", "overlap"]].tolist() == wanted
     assert features.loc[[snow, wine], "seen"].nunique() == 1  # equally far from all
 
 

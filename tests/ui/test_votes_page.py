@@ -5,6 +5,7 @@ import pytest
 from fakes import FakeEngine
 
 from e5demo.backends import Backends
+from e5demo.config import SplitSettings
 from e5demo.evaluation.votes import Side, Vote
 from e5demo.ui.asked import read
 from e5demo.ui.votes import ballot_page, votes_on
@@ -55,11 +56,15 @@ def test_votes_on_other_splits_and_weights_are_about_other_answers(backend):
     weights = backend.model_of("baseline")
     told = {"dataset": sample.id, "corpus": "test", "max_length": choices.max_length}
     right = Side("baseline", ("b",), "Deux", weights)
-    told |= {"split": f"{choices.split.mode} {choices.split.seed}", "right": right}
+    told |= {"split": f"{choices.split.mode} {choices.split.seed}", "right": right, "agencies": ()}
     other = replace(right, model="other")
-    for changes in ({}, {"split": "grouped 43"}, {"right": other}, {"corpus": "all"}):
+    elsewhere = [{"split": "grouped 43"}, {"split": "grouped 42 0.3 0.15"}, {"corpus": "all"}]
+    for changes in ({}, *elsewhere, {"right": other}, {"agencies": ("AFP",)}, {"until": "2020"}):
         backend.cast(backend.keep_ballot(ballot(**told | changes)), "left")
     assert len(votes_on(backend, read(["bm25", "baseline"], "test", 10, [], "", ""))) == 1
+    backend.choose(replace(choices, split=SplitSettings(test_share=0.3)))
+    (found,) = votes_on(backend, read(["bm25", "baseline"], "test", 10, [], "", ""))
+    assert found.split == "grouped 42 0.3 0.15"
 
 
 def test_no_model_is_looked_for_before_there_is_a_vote(backend, monkeypatch):
