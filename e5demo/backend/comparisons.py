@@ -109,7 +109,7 @@ class Comparisons(Library):
     @cachedmethod(
         lambda self: self._maps,
         key=lambda self, left, right, method: (left.id, left.created, right.id, right.created,
-                                               method),
+                                               method, self._dataset_of(left).id),
         condition=lambda self: self._map_ready,
     )  # fmt: skip
     def news_map(self, left: Experiment, right: Experiment, method: Method) -> NewsMap:
@@ -171,7 +171,7 @@ class Comparisons(Library):
         experiments = [self.experiment(one) for one in dict.fromkeys(ids)]
         comparison = self.compare(experiments)
         first = experiments[0]
-        dataset = self.dataset(first.dataset)
+        dataset = self._dataset_of(first)
         settings = SplitSettings.checked(**first.measured.split)
         split = self.split(dataset, settings, progress)
         queries = self.queries_of(first)
