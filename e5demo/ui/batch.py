@@ -29,6 +29,8 @@ def create_batch(frame: Frame, controls: Controls) -> None:
         )
         start = gr.Button(t("batch_button"), variant="primary", scale=0, min_width=180)
         stop = gr.Button(t("batch_stop"), visible=False, scale=0, min_width=110)
+    # Of its own, as it can be hidden: a word that is on its way while one stops still arrives.
+    progress = gr.HTML(visible=False)
     outcome = gr.HTML()
     file = gr.File(label=t("batch_file"), visible=False, interactive=False)
 
@@ -54,28 +56,31 @@ def create_batch(frame: Frame, controls: Controls) -> None:
         for name in asked.names:
             for begin in range(0, len(lines), CHUNK):
                 done = f"{names[name]} · {count(language, begin)} / {count(language, len(lines))}"
-                yield html.note(done), gr.update(visible=False)
+                yield html.note(done), gr.skip(), gr.skip()
                 chunk = lines[begin : begin + CHUNK]
                 parts.append(backend.search_all(corpus, chunk, name, **asked.options(backend)))
         table = _ordered(pd.concat(parts), lines)
         table.insert(2, "name", table["retriever"].map(names))
         path = fresh_download() / "e5demo-search.csv"
         write_spreadsheet(path, table)
-        yield _outcome(language, table, len(lines)), gr.update(value=str(path), visible=True)
+        yield "", _outcome(language, table, len(lines)), gr.update(value=str(path), visible=True)
+
+    shown, hidden = gr.update(visible=True), gr.update(visible=False)
 
     def stopped(visitor: str | None, language: str) -> Any:
-        return html.note(say(language, "batch_stopped")), gr.update(visible=False)
+        return hidden, hidden, html.note(say(language, "batch_stopped")), hidden
 
     upload.upload(fill, [*frame.who, upload], queries, **LIGHT)
     asked = [*frame.who, queries, *controls.settings]
-    start.click(lambda: gr.update(visible=True), None, stop, **LIGHT)
-    running = start.click(search_all, asked, [outcome, file], show_progress="hidden", **HEAVY)
+    all_of_it = [stop, progress, outcome, file]
+    start.click(lambda: (shown, shown, "", hidden), None, all_of_it, **LIGHT)
+    found = [progress, outcome, file]
+    running = start.click(search_all, asked, found, show_progress="hidden", **HEAVY)
+    running.then(lambda: (hidden, hidden), None, [stop, progress], **LIGHT)
+    stop.click(stopped, frame.who, all_of_it, cancels=[running], **LIGHT)
     # What was found in other data goes, and what is being found.
-    hidden = gr.update(visible=False)
-    gone = [outcome, file, stop]
-    frame.scene.change(lambda: ("", hidden, hidden), None, gone, cancels=[running], **LIGHT)
-    running.then(lambda: gr.update(visible=False), None, stop, **LIGHT)
-    stop.click(stopped, frame.who, [outcome, stop], cancels=[running], **LIGHT)
+    nothing = (hidden, hidden, "", hidden)
+    frame.scene.change(lambda: nothing, None, all_of_it, cancels=[running], **LIGHT)
 
 
 def _ordered(table: pd.DataFrame, queries: list[str]) -> pd.DataFrame:

@@ -221,13 +221,12 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
             choices=[("BM25", "bm25"), ("E5", "baseline")],  # until the page is filled
             value=["bm25", "baseline"],
             multiselect=True,
-            allow_custom_value=True,  # a model that was deleted a moment ago: `read` has words
             max_choices=MOST_COLUMNS, scale=4, min_width=260, elem_id="columns",
         )  # fmt: skip
         kind = gr.Radio(
             label=t("corpus"), choices=["all", "test"], value="all", scale=3, min_width=240
         )
-        # Without bounds, in which gradio would have it by a message of its own: `read` has them.
+        # Without bounds, which gradio would speak up for in its own words: `read` has them.
         k = gr.Number(value=HITS, precision=0, label=t("hits"), scale=2, min_width=160)
     with gr.Accordion(t("filters"), open=False), gr.Row():
         narrowed = gr.Dropdown(

@@ -188,7 +188,7 @@ def test_splits_are_drawn_browsed_and_saved(app, visit):
     page = visit(app)
     open_tab(page, "Splits")
     panel = page.get_by_role("tabpanel").filter(has_text="Découper")
-    expect(panel).to_contain_text("Le groupement évite")
+    expect(panel).to_contain_text("sans groupement")
     panel.get_by_label("test", exact=True).check()
     expect(panel.locator(".pages")).to_contain_text("1–20 sur 52")
     panel.get_by_role("button", name="Enregistrer les splits").click()
@@ -390,7 +390,7 @@ def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
     reasons = {
         "bm25": "BM25 additionne",
         "baseline": "Une aide pour l’œil",
-        "fusion": "celui de BM25 multiplié par 0,6 ; rangs : BM25 1 ; E5 1.",
+        "fusion": "ceux de BM25 multipliés par 0,6 ; rangs : BM25 1 ; E5 1.",
         "rerank": "Puis ses 20 premiers sont reclassés",
     }
     for kind, told in reasons.items():
