@@ -62,12 +62,13 @@ class Comparisons(Library):
         return Queries({i: found.texts[i] for i in asked}, {i: found.qrels[i] for i in asked})
 
     def _dataset_of(self, experiment: Experiment) -> Dataset:
-        """Its own, or another reading of the same texts: first the one in use, of which a person
-        may have chosen the columns meanwhile. Raises UnknownDataset."""
-        data = experiment.measured.data
+        """The one in use if it has the same texts, as a person may have chosen other columns
+        meanwhile; else its own, else another with the same texts. Raises UnknownDataset."""
+        data, own = experiment.measured.data, experiment.dataset
         used = self.dataset(self.choices().dataset)
-        same = (one.id for one in (used, *self.datasets()) if one.fingerprint == data)
-        return self.dataset(next(same, experiment.dataset))
+        others = sorted(self.datasets(), key=lambda one: one.id != own)
+        same = (one.id for one in (used, *others) if one.fingerprint == data)
+        return self.dataset(next(same, own))
 
     def ground(self, experiment: Experiment) -> Ground:
         """What it was measured on. Raises UnknownDataset, TwinsWanted, SplitRedrawn."""

@@ -130,21 +130,24 @@ class Library:
         try:
             return self.dataset(reference)
         except UnknownDataset:
-            if DATASET_ID.fullmatch(reference) and not Path(reference).exists():
+            short = len(reference) <= LONGEST_ID
+            if short and DATASET_ID.fullmatch(reference) and not Path(reference).exists():
                 raise
             return self.import_csv(Path(reference), **read_as)
 
     def delete_dataset(self, dataset_id: str) -> None:
-        """Its tables, its copy of the CSV and its experiments. Raises UnknownDataset."""
+        """Its tables, its copy of the CSV, and the experiments on its texts unless another data set
+        has the same. Raises UnknownDataset."""
         folder = self.workspace.datasets / self.dataset(dataset_id).id
         if not folder.is_dir():  # the shared sample is not one person's to delete
             raise UnknownDataset(dataset=dataset_id)
-        source = Path(open_dataset(folder).source)
+        gone = open_dataset(folder)
+        source = Path(gone.source)
         others = [o for o in list_datasets(self.workspace.datasets) if o.id != dataset_id]
-        same_texts = {other.fingerprint for other in others}
-        for experiment in self.experiments():
-            if experiment.dataset == dataset_id and experiment.measured.data not in same_texts:
-                remove_folder(experiment.folder)
+        if gone.fingerprint not in {o.fingerprint for o in (*others, self.sample())}:
+            for experiment in self.experiments():
+                if experiment.measured.data == gone.fingerprint:
+                    remove_folder(experiment.folder)
         remove_folder(folder)
         self._datasets.pop((dataset_id,), None)
         in_use = {Path(other.source).parent for other in others}

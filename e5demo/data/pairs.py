@@ -87,5 +87,5 @@ def iso_dates(column: pd.Series) -> pd.Series:
     readings = [pd.to_datetime(days, format=f, errors="coerce") for f in DATE_FORMATS]
     best = max(readings, key=lambda dates: dates.notna().sum())
     if best.notna().sum() == 0:  # names of months: leave the guessing to pandas
-        best = pd.to_datetime(column, format="mixed", dayfirst=True, errors="coerce", utc=True)
+        best = pd.to_datetime(column, format="mixed", errors="coerce", utc=True)
     return best.dt.strftime("%Y-%m-%d")

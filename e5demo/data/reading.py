@@ -34,7 +34,7 @@ ENCODINGS = ("utf-8-sig", "utf-8", "cp1252", "utf-16")
 SNIFFED_BYTES = 1 << 20
 MOST_UNPACKED = 2 * 10**9  # bytes; the table takes some times as much memory
 SNIFFED_ROWS = 200
-DECLARED = re.compile(r'"?sep=(.)"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
+DECLARED = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")  # as Excel's 'Unicode text' has them
 

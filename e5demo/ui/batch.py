@@ -53,6 +53,7 @@ def create_batch(frame: Frame, controls: Controls) -> None:
         corpus = asked.corpus(backend)
         names = named(language, backend, asked.names)
         parts = []
+        yield "", "", gr.update(visible=False)
         for name in asked.names:
             for begin in range(0, len(lines), CHUNK):
                 done = f"{names[name]} · {count(language, begin)} / {count(language, len(lines))}"
@@ -66,20 +67,21 @@ def create_batch(frame: Frame, controls: Controls) -> None:
         yield "", _outcome(language, table, len(lines)), gr.update(value=str(path), visible=True)
 
     shown, hidden = gr.update(visible=True), gr.update(visible=False)
+    silent = gr.update(value="", visible=False)
 
     def stopped(visitor: str | None, language: str) -> Any:
-        return hidden, hidden, html.note(say(language, "batch_stopped")), hidden
+        return hidden, silent, html.note(say(language, "batch_stopped")), hidden
 
     upload.upload(fill, [*frame.who, upload], queries, **LIGHT)
     asked = [*frame.who, queries, *controls.settings]
     all_of_it = [stop, progress, outcome, file]
-    start.click(lambda: (shown, shown, "", hidden), None, all_of_it, **LIGHT)
+    start.click(lambda: (shown, shown), None, [stop, progress], **LIGHT)
     found = [progress, outcome, file]
     running = start.click(search_all, asked, found, show_progress="hidden", **HEAVY)
-    running.then(lambda: (hidden, hidden), None, [stop, progress], **LIGHT)
+    running.then(lambda: (hidden, silent), None, [stop, progress], **LIGHT)
     stop.click(stopped, frame.who, all_of_it, cancels=[running], **LIGHT)
     # What was found in other data goes, and what is being found.
-    nothing = (hidden, hidden, "", hidden)
+    nothing = (hidden, silent, "", hidden)
     frame.scene.change(lambda: nothing, None, all_of_it, cancels=[running], **LIGHT)
 
 

@@ -97,6 +97,9 @@ def create_search_tab(frame: Frame) -> None:
         dataset, _ = current(backend)
         found = of_link(address, backend.retrievers(), agencies(dataset.pairs))
         asked = {"agencies": [], "since": "", "until": "", **found}
+        if "columns" in found:  # with a model that came meanwhile among the choices
+            chosen = found["columns"]
+            asked["columns"] = retriever_choices(language, backend, chosen, most=None)
         return [*(asked.get(name, gr.skip()) for name in CONTROLS), _now()]
 
     @guarded

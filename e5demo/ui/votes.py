@@ -156,7 +156,8 @@ def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
     """Those on what is searched now, by the same models: others would be about other answers."""
     dataset, choices = current(backend)
     scope = asked.scope
-    ground = (dataset.id, asked.kind, choices.max_length, scope.agencies, scope.since, scope.until)
+    ground = (dataset.id, asked.kind, choices.max_length)
+    filters = (set(scope.agencies), scope.since, scope.until)
     model_of = cache(backend.model_of)  # asked for votes alone: the page opens without a model
 
     def same(side: Side) -> bool:
@@ -167,8 +168,8 @@ def votes_on(backend: Backend, asked: Asked) -> list[Vote]:
     return [
         vote
         for vote in backend.votes.votes()
-        if (vote.dataset, vote.corpus, vote.max_length, vote.agencies, vote.since, vote.until)
-        == ground
+        if (vote.dataset, vote.corpus, vote.max_length) == ground
+        and (set(vote.agencies), vote.since, vote.until) == filters
         and (vote.corpus == "all" or vote.split == _split_of(choices))
         and same(vote.left)
         and same(vote.right)

@@ -46,6 +46,8 @@ def test_what_is_asked_of_an_evaluation_is_asked_of_the_reading_in_use(backend, 
     backend.delete_dataset(bare.id)  # its evaluation is one of the other reading's too
     assert backend.experiment(made.id).dataset == bare.id
     assert backend.queries_of(made).texts.keys() == set(made.scores.index)
+    backend.delete_dataset(dataset.id)
+    assert backend.experiments() == []
 
 
 def test_queries_of_a_split_that_is_drawn_otherwise_now_are_not_made_up(backend, dataset):

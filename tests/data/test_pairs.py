@@ -53,6 +53,8 @@ def test_dates_of_several_forms():
     assert iso_dates(pd.Series(["17.02.2011", "bad", None])).tolist()[0] == "2011-02-17"
     assert iso_dates(pd.Series(["2016-01-31"])).tolist() == ["2016-01-31"]
     assert iso_dates(pd.Series(["05/02/24", "13/02/24"])).tolist() == ["2024-02-05", "2024-02-13"]
+    for year_first in ("20240205", "2024.02.05", "2024-02-05T10"):
+        assert iso_dates(pd.Series([year_first])).tolist() == ["2024-02-05"]
     assert iso_dates(pd.Series(["05.02.24"])).tolist() == ["2024-02-05"]
     assert iso_dates(pd.Series(["2016-01-31T10:00:00Z"])).tolist() == ["2016-01-31"]
 
