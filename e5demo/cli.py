@@ -36,6 +36,7 @@ from e5demo.jobs import JOB_PART, Progress, Reporter, job_id, keep_log
 from e5demo.training.recipe import PRESETS, TrainingSettings, make_recipe
 
 OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+SCORES = ("evaluations", "before", "after", "difference")  # of a training, told as JSON
 DEFAULT_PRESET = "quick"
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")
 
@@ -184,7 +185,7 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         "peak_memory_mb": trained.peak_memory_mb,
         "precision": trained.precision,
         "estimated_memory_mb": timing.memory_mb(tuned.settings),
-        **scores,
+        **{name: scores[name] for name in SCORES},
         "path": str(tuned.folder),
     }
 
@@ -230,7 +231,7 @@ def experiments(options: argparse.Namespace, progress: Progress) -> dict[str, An
         "settings": tuned.settings.model_dump(mode="json"),
         "base": tuned.base,
         "versions": tuned.versions,
-        "scores": tuned.scores or {},
+        "scores": {name: tuned.scores[name] for name in SCORES} if tuned.scores else {},
     }
 
 

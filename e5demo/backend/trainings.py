@@ -156,14 +156,15 @@ class Trainings(Library):
         return self.engine.retriever(settings.negatives_from, corpus, settings.max_length, progress)
 
     def keep_scores(self, tuned: Tuned, before: Experiment, after: Experiment) -> dict[str, Any]:
-        """Both averages and the verdict on each metric, as a comparison gives it, beside the
-        weights."""
-        found = compare({before.id: before.scores, after.id: after.scores})
+        """Both averages, the paired difference of each metric, and what a comparison says of it,
+        beside the weights."""
+        found = compare({before.id: before.scores, after.id: after.scores}).differences
         scores = {
             "evaluations": [before.id, after.id],
             "before": before.metrics,
             "after": after.metrics,
-            "difference": {one.metric: asdict(one) for one in found.differences},
+            "difference": {d.metric: {"mean": d.mean, "low": d.low, "high": d.high} for d in found},
+            "verdicts": {d.metric: d.verdict for d in found},
         }
         write_json(tuned.folder / SCORES, scores)
         return scores

@@ -116,7 +116,7 @@ def _end(language: str, tuned: Tuned) -> str:
     """After the end: scores before and after, and how far off the estimate was."""
     parts = []
     if tuned.scores:
-        verdict = _verdict(language, tuned, tuned.scores["difference"]["ndcg@10"])
+        verdict = _verdict(language, tuned.scores)
         parts.append(html.note(verdict, "summary"))
     if tuned.trained and tuned.plan:
         steps, timing = tuned.plan
@@ -144,16 +144,16 @@ def _end(language: str, tuned: Tuned) -> str:
     return "".join(parts)
 
 
-def _verdict(language: str, tuned: Tuned, difference: Mapping[str, Any]) -> str:
-    assert tuned.scores
+def _verdict(language: str, scores: Mapping[str, Any]) -> str:
+    difference = scores["difference"]["ndcg@10"]
     low, high = difference["low"], difference["high"]
     # Scores of before there was a test beside the interval have no verdict of their own.
     by_interval = "better" if low > 0 else "worse" if high < 0 else "no_evidence"
     return say(
         language,
-        f"gain_{difference.get('verdict', by_interval)}",
-        before=decimal(language, tuned.scores["before"]["ndcg@10"]),
-        after=decimal(language, tuned.scores["after"]["ndcg@10"]),
+        f"gain_{scores.get('verdicts', {}).get('ndcg@10', by_interval)}",
+        before=decimal(language, scores["before"]["ndcg@10"]),
+        after=decimal(language, scores["after"]["ndcg@10"]),
         difference=_interval(language, difference),
     )
 
