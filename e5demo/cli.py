@@ -36,7 +36,6 @@ from e5demo.jobs import JOB_PART, Progress, Reporter, job_id, keep_log
 from e5demo.training.recipe import PRESETS, TrainingSettings, make_recipe
 
 OK, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-SCORES = ("evaluations", "before", "after", "difference")  # of a training, told as JSON
 DEFAULT_PRESET = "quick"
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")
 
@@ -185,9 +184,14 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         "peak_memory_mb": trained.peak_memory_mb,
         "precision": trained.precision,
         "estimated_memory_mb": timing.memory_mb(tuned.settings),
-        **{name: scores[name] for name in SCORES},
+        **_told_scores(scores),
         "path": str(tuned.folder),
     }
+
+
+def _told_scores(scores: dict[str, Any]) -> dict[str, Any]:
+    """The fields that README names; the verdict kept beside them is the page's."""
+    return {name: scores[name] for name in ("evaluations", "before", "after", "difference")}
 
 
 def estimate(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -231,7 +235,7 @@ def experiments(options: argparse.Namespace, progress: Progress) -> dict[str, An
         "settings": tuned.settings.model_dump(mode="json"),
         "base": tuned.base,
         "versions": tuned.versions,
-        "scores": {name: tuned.scores[name] for name in SCORES} if tuned.scores else {},
+        "scores": _told_scores(tuned.scores) if tuned.scores else {},
     }
 
 
@@ -511,7 +515,8 @@ def _parser() -> Parser:
     added.add_argument("--prompts", choices=["own", "none", "swapped"], default="own",
                        help="E5's own, or an ablation")  # fmt: skip
     added.add_argument("--precision", choices=get_args(Precision), default="float32",
-                       help="of the vectors searched; 128: their first dimensions")  # fmt: skip
+                       help="of the vectors searched; "
+                            "int8-128: of their first 128 dimensions")  # fmt: skip
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")

@@ -66,9 +66,10 @@ class Comparisons(Library):
         meanwhile; else its own, else another with the same texts. Raises UnknownDataset."""
         data, own = experiment.measured.data, experiment.dataset
         used = self.dataset(self.choices().dataset)
-        others = sorted(self.datasets(), key=lambda one: one.id != own)
-        same = (one.id for one in (used, *others) if one.fingerprint == data)
-        return self.dataset(next(same, own))
+        if used.fingerprint == data:
+            return used
+        same = [one.id for one in self.datasets() if one.fingerprint == data]
+        return self.dataset(own if own in same or not same else same[0])
 
     def ground(self, experiment: Experiment) -> Ground:
         """What it was measured on. Raises UnknownDataset, TwinsWanted, SplitRedrawn."""
