@@ -17,6 +17,8 @@ from e5demo.evaluation.comparison import compare
 from e5demo.evaluation.experiments import Experiment
 from e5demo.evaluation.votes import triplets
 from e5demo.jobs import Progress, silent
+from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.retrieval.search import Retriever
 from e5demo.training.checkpoints import forget_checkpoints
 from e5demo.training.estimate import COSTLY, PROBE_PAIRS, Estimate, Timing, estimate, time_training
@@ -94,9 +96,27 @@ class Trainings(Library):
                 parts = self.split(dataset, tuned.split).parts
                 validate = make_validator(dataset.pairs, parts, settings)
             trained = train(pairs, settings, base, tuned.folder, progress, validate)
+            self._fit_reduction(tuned, pairs, base, progress)
             tuned = end_tuned(tuned, trained)
             forget_checkpoints(tuned.folder)
         return tuned
+
+    def _fit_reduction(
+        self, tuned: Tuned, pairs: pd.DataFrame, base: ModelSource, progress: Progress
+    ) -> None:
+        """To all train pairs, now that their vectors change no more."""
+        path = tuned.folder / REDUCTION
+        if not path.is_file():
+            return
+        from e5demo.training.reducer import fit  # with torch
+
+        encoder = self.engine.encoder(tuned.evaluation.max_length, tuned.source(base))
+        cache = self.engine.cache
+        titles, _ = cache.encode(encoder, "query", pairs["query"].tolist(), progress)
+        passages, _ = cache.encode(encoder, "document", pairs["passage"].tolist(), progress)
+        progress("reduce", 0, 1)
+        fit(Reduction.read(path), titles, passages, tuned.settings.seed).write(path)
+        progress("reduce", 1, 1)
 
     def keep_votes(self, dataset: Dataset) -> Path:
         """The triplets of the votes on a data set as a file, which a command can name.

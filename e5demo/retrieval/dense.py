@@ -13,6 +13,7 @@ from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import Encoder
 from e5demo.retrieval.index import TIE_MARGIN, IndexKind, build_index
 from e5demo.retrieval.late import unit
+from e5demo.retrieval.reduction import Reduction
 from e5demo.retrieval.search import Ranking, top
 
 KEPT_TYPED = 4096  # vectors of queries that were typed or pasted; some 6 MB
@@ -22,7 +23,8 @@ class DenseRetriever:
     """Passages and queries are encoded by `encoder`, or read from `cache` where they were before.
 
     Building it encodes what is not in the cache yet, which may take long: see `progress`. Rankings
-    are exact while `index_kind` is flat; else see `VectorIndex`.
+    are exact while `index_kind` is flat; else see `VectorIndex`. Where `precision` is of fewer
+    dimensions, they are those of `reduction` if it has as many, and else the first.
     """
 
     def __init__(
@@ -32,17 +34,20 @@ class DenseRetriever:
         cache: EmbeddingCache,
         progress: Progress = silent,
         precision: Precision = "float32",
+        reduction: Reduction | None = None,
     ) -> None:
         self.corpus = corpus
         self.encoder = encoder
         self.cache = cache
         self.dimensions = DIMENSIONS.get(precision)
+        fits = reduction is not None and reduction.axes.shape[1] == self.dimensions
+        self.reduction = reduction if fits else None
         passages = corpus.passages
         cache.fill(encoder, "document", passages, progress)
 
         def read(places: np.ndarray) -> np.ndarray:
             texts = [passages[i] for i in places.tolist()]
-            return self._first(cache.encode(encoder, "document", texts)[0])
+            return self._searched(cache.encode(encoder, "document", texts)[0])
 
         self.index = build_index(read, len(passages), precision, folder=cache.folder)
         self._prepared: dict[str, np.ndarray] = {}
@@ -69,7 +74,7 @@ class DenseRetriever:
     def search(
         self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
     ) -> list[Ranking]:
-        vectors = self._first(self._vectors(queries))
+        vectors = self._searched(self._vectors(queries))
         most = len(self.corpus) if allowed is None else int(allowed.sum())
         if most == 0:
             return [Ranking(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
@@ -83,8 +88,10 @@ class DenseRetriever:
             rankings.append(top(scores, k, positions))
         return rankings
 
-    def _first(self, vectors: np.ndarray) -> np.ndarray:
-        """The dimensions that are searched, of unit length again."""
+    def _searched(self, vectors: np.ndarray) -> np.ndarray:
+        """In the dimensions that are searched, of unit length again."""
+        if self.reduction:
+            return self.reduction.apply(vectors)
         return unit(vectors[:, : self.dimensions]) if self.dimensions else vectors
 
     def _vectors(self, queries: Sequence[str]) -> np.ndarray:

@@ -7,7 +7,7 @@ from threading import Condition
 
 from cachetools import LRUCache, cachedmethod
 
-from e5demo.config import Precision, Prompting
+from e5demo.config import DIMENSIONS, Precision, Prompting
 from e5demo.data.corpus import Corpus
 from e5demo.errors import UnknownRetriever
 from e5demo.jobs import Progress, silent
@@ -17,6 +17,7 @@ from e5demo.retrieval.fusion import FusionRetriever
 from e5demo.retrieval.late import RerankRetriever, TokenCache
 from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.models import ModelSource, base_model
+from e5demo.retrieval.reduction import Reduction
 from e5demo.retrieval.search import Retriever
 
 RETRIEVERS = ("bm25", "baseline", "fusion", "rerank")
@@ -133,7 +134,9 @@ class Engine:
         from e5demo.retrieval.dense import DenseRetriever  # with faiss, as the page opens without
 
         encoder = self.encoder(max_length, tuned, prompting)
-        return DenseRetriever(corpus, encoder, self.cache, progress, precision)
+        learned = tuned.reduction if tuned and precision in DIMENSIONS else None
+        reduction = Reduction.read(learned) if learned else None
+        return DenseRetriever(corpus, encoder, self.cache, progress, precision, reduction)
 
 
 def _work(passages: Sequence[str], max_length: int) -> int:

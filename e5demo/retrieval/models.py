@@ -32,6 +32,7 @@ class ModelSource:
     folder: Path
     weights: Weights
     adapter: Path | None = None  # LoRA weights to be put over the folder's
+    reduction: Path | None = None  # to fewer dimensions, where one was learned
 
     @property
     def fingerprint(self) -> str:

@@ -77,13 +77,14 @@ def forget_checkpoints(folder: Path) -> None:
 
 
 def save_trained(model: Any, path: Path) -> None:
-    """The parameters that training changes, as safetensors."""
+    """What training changes, as safetensors: parameters, and what a reducer remembers."""
     from safetensors.torch import save
 
+    changed = {name for name, values in model.named_parameters() if values.requires_grad}
     tensors = {
         name: values.detach().contiguous()
-        for name, values in model.named_parameters()
-        if values.requires_grad
+        for name, values in model.state_dict().items()
+        if name in changed or ".reducer." in name
     }
     with draft_file(path) as file:
         file.write(save(tensors))

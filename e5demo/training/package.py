@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from e5demo.errors import E5DemoError, NotATuned
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import HISTORY
 from e5demo.training.tuned import (
     ASKED,
@@ -31,7 +32,9 @@ from e5demo.workspace import draft_file, published_folder, read_json, write_json
 
 CARD = "README.md"
 MERGED = "merged"
-FILES = (ASKED, DESCRIPTION, SCORES, NAME, PLAN, HISTORY, "recipe.yaml", "log.txt")
+FILES = (
+    ASKED, DESCRIPTION, SCORES, NAME, PLAN, HISTORY, REDUCTION, "recipe.yaml", "log.txt"
+)  # fmt: skip
 FOLDERS = ("adapter", "model", MERGED)
 SUFFIXES = {".json", ".jsonl", ".md", ".model", ".safetensors", ".txt", ".yaml"}
 MOST_BYTES = 3_000_000_000

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from e5demo.config import EvaluationSettings, SplitSettings
 from e5demo.errors import BadName, BaseModelChanged, TrainingRuns, UnknownExperiment
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
@@ -126,10 +127,12 @@ class Tuned:
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
         one than the adapter was made for."""
+        path = self.folder / REDUCTION
+        reduction = path if path.is_file() else None
         if self.settings.method == "full":
-            return ModelSource(self.id, self.folder / "model", "tuned")
+            return ModelSource(self.id, self.folder / "model", "tuned", reduction=reduction)
         self.check_base(base)
-        return ModelSource(self.id, base.folder, "tuned", self.folder / "adapter")
+        return ModelSource(self.id, base.folder, "tuned", self.folder / "adapter", reduction)
 
     def check_base(self, base: ModelSource) -> None:
         """Raises BaseModelChanged where `base` is not the one that this training began from."""

@@ -12,6 +12,7 @@ from e5demo.errors import TooFewPairs
 from e5demo.jobs import Progress, minding_stops, silent
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import (
     BEST,
     CHECKPOINT,
@@ -34,6 +35,7 @@ from e5demo.training.recipe import TrainingSettings
 from e5demo.workspace import published_folder, read_json, write_json
 
 PLAN = "plan.json"
+REDUCED_FROM = 2000  # passages by whose principal components fewer dimensions begin
 CHECKPOINT_SECONDS = 120  # so much work is lost at most when the power fails
 Validator = Callable[[Any], float]  # ndcg@10 of the model on validation queries
 
@@ -84,6 +86,13 @@ def train(
     steps = _planned_steps(folder, model, pairs, settings, progress)
     resumed = last_checkpoint(folder)
     began_at = checkpoint_step(resumed) if resumed else 0
+    if not resumed and (reducer := _reducer(model)):
+        some = pairs["passage"].sample(min(REDUCED_FROM, len(pairs)), random_state=settings.seed)
+        reducer.begin(
+            model.encode_document(
+                some.tolist(), convert_to_tensor=True, show_progress_bar=False
+            ).clone()
+        )
     with PeakMemory() as memory, minding_stops() as stop:
         watcher = _watcher(folder, began_at, steps, settings, progress, validate, stop)
         trainer = _trainer(model, pairs, settings, steps, folder, watcher)
@@ -95,6 +104,8 @@ def train(
     if watcher.best_step:
         load_trained(model, folder / BEST)
     save_weights(model, settings, folder)
+    if reducer := _reducer(model):
+        reducer.reduction().write(folder / REDUCTION)
     parameters = list(model.parameters())
     return Trained(
         steps=watcher.steps,
@@ -116,6 +127,12 @@ def prepare_model(source: ModelSource, settings: TrainingSettings) -> Any:
     model = models.load(source)
     model.max_seq_length = settings.max_length
     set_dropout(model, settings.dropout)
+    if settings.matryoshka and settings.matryoshka < model.get_embedding_dimension():
+        from e5demo.training.reducer import Reducer
+
+        # Within the first module, not after it: trained and kept in checkpoints as all parameters
+        # are, and no part of what makes a vector.
+        model[0].reducer = Reducer(model.get_embedding_dimension(), settings.matryoshka)
     if settings.method == "lora":
         from peft import LoraConfig, TaskType
 
@@ -147,19 +164,22 @@ def set_dropout(model: Any, share: float) -> None:
 def make_loss(model: Any, settings: TrainingSettings) -> Any:
     from sentence_transformers.sentence_transformer.losses import (
         CachedMultipleNegativesRankingLoss,
-        MatryoshkaLoss,
         MultipleNegativesRankingLoss,
     )
 
-    loss: Any
-    if settings.cached:
-        loss = CachedMultipleNegativesRankingLoss(
-            model, scale=settings.scale, mini_batch_size=settings.mini_batch
-        )
-    else:
-        loss = MultipleNegativesRankingLoss(model, scale=settings.scale)
-    whole, part = model.get_embedding_dimension(), settings.matryoshka
-    return MatryoshkaLoss(model, loss, [whole, part]) if part and part < whole else loss
+    chunks = {"mini_batch_size": settings.mini_batch} if settings.cached else {}
+    kind: Any = (
+        CachedMultipleNegativesRankingLoss if settings.cached else MultipleNegativesRankingLoss
+    )
+    if _reducer(model):
+        from e5demo.training.reducer import CachedRankingLoss, RankingLoss
+
+        kind = CachedRankingLoss if settings.cached else RankingLoss
+    return kind(model, scale=settings.scale, **chunks)
+
+
+def _reducer(model: Any) -> Any:
+    return getattr(model[0], "reducer", None)
 
 
 def count_steps(pairs: int, settings: TrainingSettings, timing: Timing) -> int:
@@ -221,9 +241,14 @@ def _trainer(
             load_trained(self.model, Path(checkpoint_path) / WEIGHTS)
 
     prompts = text_prompts(pairs)
+    arguments = training_arguments(settings, steps, prompts, folder)
+    if _reducer(model):
+        from e5demo.training.reducer import RATES
+
+        arguments.learning_rate_mapping = RATES
     return Trainer(
         model=model,
-        args=training_arguments(settings, steps, prompts, folder),
+        args=arguments,
         train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in prompts}),
         loss=make_loss(model, settings),
         callbacks=[watcher],

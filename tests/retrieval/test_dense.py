@@ -6,6 +6,7 @@ from e5demo.retrieval import index as index_module
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.index import TIE_MARGIN
+from e5demo.retrieval.reduction import Reduction
 from tests.retrieval.test_index import clouds, unit_vectors
 
 
@@ -115,6 +116,29 @@ def test_the_first_128_dimensions_rank_by_their_own_cosine(tmp_path):
     (found,) = short.search(["query"], 3)
     assert found.positions.tolist() == [0, 1, 2]  # whole vectors: the other two before
     assert found.scores == pytest.approx([1.0, 0.8, 0.0], abs=0.01)
+
+
+def test_learned_dimensions_take_the_place_of_the_first(tmp_path):
+    rows = np.zeros((3, 200), np.float32)
+    rows[:, 150], rows[:, 151] = [1, 0.6, 0.8], [0, 0.8, 0.6]
+    encoder = TableEncoder(dict(zip(["far", "near", "query"], rows, strict=True)))
+    cache = EmbeddingCache(tmp_path / "cache")
+    corpus = corpus_of(["far", "near"])
+
+    def found(axes, precision="int8-128"):
+        reduction = Reduction(np.zeros(200, np.float32), axes)
+        retriever = DenseRetriever(corpus, encoder, cache, precision=precision, reduction=reduction)
+        (ranking,) = retriever.search(["query"], 2)
+        return retriever.index.faiss.sa_code_size(), dict(
+            zip(ranking.positions.tolist(), ranking.scores.tolist(), strict=True)
+        )
+
+    last = np.eye(200, dtype=np.float32)[:, -128:]
+    size, scores = found(last)
+    assert size == 128
+    assert scores == pytest.approx({0: 0.8, 1: 0.96}, abs=0.01)
+    assert set(found(last[:, :64])[1].values()) == {0.0}  # not as many: the first, which are empty
+    assert found(last, "float32")[0] == 4 * 200
 
 
 def test_ties_stand_in_the_order_of_ids_in_cells_too(tmp_path, monkeypatch):

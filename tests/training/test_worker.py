@@ -17,6 +17,7 @@ from e5demo.errors import TooFewPairs
 from e5demo.retrieval import models
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training import worker
 from e5demo.training.checkpoints import History, last_checkpoint
 from e5demo.training.estimate import Timing
@@ -110,26 +111,72 @@ def test_bf16_is_used_where_it_is_wanted_and_the_processor_has_it(
     assert {str(kind) for kind in seen} == {f"torch.{precision.replace('bf16', 'bfloat16')}"}
 
 
+def batch_of(model):
+    return [model.preprocess(PAIRS[name].tolist()) for name in ("query", "passage")]
+
+
+def loss_and_gradient(source, **changes):
+    recipe = make_recipe("full", "notebook", dropout=0, batch_size=4, mini_batch=3, **changes)
+    model = worker.prepare_model(source, recipe).train()
+    loss = worker.make_loss(model, recipe)(batch_of(model), None)
+    loss.backward()
+    reducer = getattr(model[0], "reducer", None)
+    weight = model[0].auto_model.encoder.layer[0].output.dense.weight
+    return loss.item(), weight.grad, reducer.axes.grad if reducer else None
+
+
 @pytest.mark.parametrize("cached", [True, False])
-def test_matryoshka_adds_the_loss_of_the_first_dimensions(tiny_model, cached):
+def test_fewer_dimensions_have_a_loss_of_their_own(tiny_model, cached):
     import torch
     from torch.nn.functional import cross_entropy, normalize
 
-    recipe = make_recipe("full", "notebook", dropout=0, cached=cached, batch_size=4)
+    recipe = make_recipe("full", "notebook", dropout=0, cached=cached, matryoshka=8)
     model = worker.prepare_model(tiny_model, recipe).train()
-    features = [model.preprocess(PAIRS[name].tolist()) for name in ("query", "passage")]
-    asked, read = (model(dict(one))["sentence_embedding"] for one in features)
-    parts = [(normalize(asked[:, :n]), normalize(read[:, :n])) for n in (32, 8)]
+    asked, read = (model(dict(one))["sentence_embedding"] for one in batch_of(model))
     right = torch.arange(len(asked))
-    expected = sum(cross_entropy(20 * a @ b.T, right) for a, b in parts).item()
+    whole = cross_entropy(20 * asked @ read.T, right).item()
+    first = [normalize(texts[:, :8]) for texts in (asked, read)]  # where it begins
+    cosines = 50 * first[0] @ first[1].T
+    wanted = torch.softmax(100 * asked @ read.T, dim=1)
+    likeness = -(wanted * torch.log_softmax(cosines, dim=1)).sum(dim=1).mean().item()
+    expected = whole + cross_entropy(cosines, right).item() + 0.5 * likeness
+    found = worker.make_loss(model, recipe)(batch_of(model), None).item()
+    assert found == pytest.approx(expected, rel=1e-4)
 
-    def loss(matryoshka):
-        changed = recipe.model_copy(update={"matryoshka": matryoshka})
-        return worker.make_loss(model, changed)([dict(one) for one in features], None).item()
 
-    assert loss(8) == pytest.approx(expected, rel=1e-4)
-    assert loss(None) < loss(8)
-    assert loss(32) == loss(64) == pytest.approx(loss(None), rel=1e-6)  # there are no more
+def test_chunks_of_a_batch_give_the_same_gradients_in_fewer_dimensions_too(tiny_model):
+    plain = loss_and_gradient(tiny_model, cached=False, matryoshka=8)
+    cached = loss_and_gradient(tiny_model, cached=True, matryoshka=8)
+    assert cached[0] == pytest.approx(plain[0], rel=1e-5)
+    for one, other in zip(plain[1:], cached[1:], strict=True):
+        assert other.numpy() == pytest.approx(one.numpy(), abs=1e-5)
+        assert one.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("matryoshka", [32, 64])
+def test_dimensions_that_a_model_has_not_more_of_change_nothing(tiny_model, matryoshka):
+    found = loss_and_gradient(tiny_model, matryoshka=matryoshka)
+    assert found[0] == loss_and_gradient(tiny_model)[0]
+    assert found[2] is None
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_fewer_dimensions_begin_at_principal_components_and_are_learned(
+    tiny_model, tmp_path, method
+):
+    changes = {**SMALL, "matryoshka": 8, "learning_rate": 0.01}
+    worker.train(PAIRS, make_recipe(method, "quick", **changes), tiny_model, tmp_path)
+    learned = Reduction.read(tmp_path / REDUCTION)
+    passages = E5Encoder(tiny_model, 16).encode(PAIRS["passage"].tolist(), "document")
+    assert learned.mean == pytest.approx(passages.mean(axis=0), abs=1e-5)
+    assert learned.axes.shape == (32, 8)
+    axes = np.linalg.svd(passages - passages.mean(axis=0))[2][:4].T
+    near = np.abs(learned.axes[:, :4].T @ axes)
+    assert near == pytest.approx(np.eye(4), abs=0.05)  # four steps do not turn them far
+    assert not np.allclose(np.abs(learned.axes[:, :4]), np.abs(axes), atol=1e-4)
+    folder = "model" if method == "full" else "adapter"
+    assert not any("reducer" in name for path in (tmp_path / folder).rglob("*.safetensors")
+                   for name in load_file(path))  # fmt: skip
 
 
 def test_lora_keeps_a_dropout_of_its_own(tiny_model):
@@ -178,11 +225,11 @@ def test_the_same_seed_gives_the_same_weights(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("no_duplicates", [True, False])
-def test_a_stopped_training_goes_on_as_if_it_never_stopped(
-    tiny_model, tmp_path, method, no_duplicates
-):
-    changes = {**SMALL, "epochs": 5, "learning_rate": 0.01, "no_duplicates": no_duplicates}
+@pytest.mark.parametrize(
+    "others", [{"no_duplicates": True}, {"no_duplicates": False}, {"matryoshka": 8}]
+)
+def test_a_stopped_training_goes_on_as_if_it_never_stopped(tiny_model, tmp_path, method, others):
+    changes = {**SMALL, "epochs": 5, "learning_rate": 0.01, **others}
     recipe = make_recipe(method, "quick", **changes)
     worker.train(PAIRS, recipe, tiny_model, tmp_path / "whole")
 
@@ -203,6 +250,9 @@ def test_a_stopped_training_goes_on_as_if_it_never_stopped(
     whole = load_file(tmp_path / f"whole/{name}.safetensors")
     halves = load_file(tmp_path / f"halves/{name}.safetensors")
     assert all(np.allclose(whole[part], halves[part], atol=1e-6) for part in whole)
+    if "matryoshka" in others:
+        whole, halves = (Reduction.read(tmp_path / run / REDUCTION) for run in ("whole", "halves"))
+        assert halves.axes == pytest.approx(whole.axes, abs=1e-5)
 
 
 def test_a_second_stop_interrupts_at_once(tiny_model, tmp_path):
@@ -279,6 +329,7 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training import worker
 from e5demo.training.recipe import TrainingSettings
 import pandas as pd

@@ -1,0 +1,124 @@
+"""Learns a linear map to fewer dimensions in which texts rank as their whole vectors do.
+
+First beside the encoder, whose vectors come to suit it, then alone, over all that was trained on.
+Imports torch: for those who train.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from torch import Tensor
+from torch.nn import Module, Parameter
+from torch.nn.functional import cross_entropy, log_softmax, normalize, softmax
+
+from e5demo.retrieval.reduction import Reduction
+
+KEPT = 8192  # passages of the last batches, to rank as well
+LIKENESS = 0.5  # the weight of ranking them as the whole vector does
+TEACHER_SCALE = 100.0  # E5's own temperature
+START_SCALE = 50.0
+RATES = {r"reducer\.axes": 1e-3, r"reducer\.log_scale": 1e-2}
+STEPS, TITLES = 300, 512  # of the second part
+
+
+class Reducer(Module):
+    """The map as it is learned, with the vectors of the last `KEPT` passages."""
+
+    mean: Tensor
+    passages: Tensor
+    count: Tensor
+
+    def __init__(self, dimensions: int, fewer: int) -> None:
+        super().__init__()
+        self.axes = Parameter(torch.eye(dimensions)[:, :fewer].clone())
+        self.log_scale = Parameter(torch.tensor(math.log(START_SCALE)))
+        self.register_buffer("mean", torch.zeros(dimensions))
+        self.register_buffer("passages", torch.zeros(KEPT, dimensions))
+        self.register_buffer("count", torch.tensor(0))
+
+    def begin(self, vectors: Tensor) -> None:
+        """At the principal components of these passages' vectors, about their mean."""
+        components = torch.linalg.eigh(torch.cov(vectors.T)).eigenvectors.flip(1)
+        self.mean.copy_(vectors.mean(dim=0))
+        self.axes.data.copy_(components[:, : self.axes.shape[1]])
+        self.count.zero_()
+
+    def reduced(self, vectors: Tensor) -> Tensor:
+        return normalize((vectors - self.mean) @ self.axes, dim=1)
+
+    def forward(self, queries: Tensor, passages: Tensor) -> Tensor:
+        """What is lost in fewer dimensions: in finding each query's passage (the same row) among
+        these, and in ranking these and the last as the whole vectors do."""
+        with torch.autocast(queries.device.type, enabled=False):
+            queries, passages = queries.float(), passages.float()
+            known = torch.cat([passages, self.passages[: int(self.count)]])
+            cosines = self.log_scale.exp() * self.reduced(queries) @ self.reduced(known).T
+            found = cross_entropy(
+                cosines[:, : len(passages)], torch.arange(len(queries), device=queries.device)
+            )
+            wanted = softmax(TEACHER_SCALE * (queries @ known.T).detach(), dim=1)
+            likeness = -(wanted * log_softmax(cosines, dim=1)).sum(dim=1).mean()
+        if self.training:
+            self._keep(passages.detach())
+        return found + LIKENESS * likeness
+
+    def _keep(self, passages: Tensor) -> None:
+        self.passages.copy_(torch.cat([passages, self.passages])[:KEPT])
+        self.count.fill_(min(KEPT, int(self.count) + len(passages)))
+
+    def reduction(self) -> Reduction:
+        return Reduction(self.mean.cpu().numpy(), self.axes.detach().cpu().numpy())
+
+
+class RankingLoss(MultipleNegativesRankingLoss):
+    """With the loss of the model's reducer added."""
+
+    def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
+        whole = super().compute_loss_from_embeddings(embeddings, labels)
+        return whole + self.model[0].reducer(embeddings[0], torch.cat(embeddings[1:]))
+
+
+class CachedRankingLoss(CachedMultipleNegativesRankingLoss):
+    """The same in chunks, whose gradients are wanted at once."""
+
+    def calculate_loss(
+        self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
+    ) -> Tensor:
+        whole = super().calculate_loss(reps, labels, with_backward=with_backward)
+        queries, *passages = [torch.cat(chunks) for chunks in reps]
+        part = self.model[0].reducer(queries, torch.cat(passages))
+        if with_backward:
+            part.backward()
+            part = part.detach()
+        return whole + part
+
+
+def fit(start: Reduction, titles: np.ndarray, passages: np.ndarray, seed: int) -> Reduction:
+    """`start` tuned so that each title ranks all `passages` as whole vectors do (the
+    Kullback-Leibler divergence of their softmaxes). Both are unit vectors, a text a row."""
+    torch.manual_seed(seed)
+    asked, read = torch.tensor(titles), torch.tensor(passages)
+    reducer = Reducer(*start.axes.shape)
+    reducer.mean.copy_(torch.tensor(start.mean))
+    reducer.axes.data.copy_(torch.tensor(start.axes))
+    rates: Sequence[tuple[Parameter, float]] = [
+        (reducer.axes, RATES[r"reducer\.axes"]), (reducer.log_scale, RATES[r"reducer\.log_scale"])
+    ]  # fmt: skip
+    optimiser = torch.optim.Adam([{"params": [part], "lr": rate} for part, rate in rates])
+    falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, STEPS)
+    for _ in range(STEPS):
+        some = asked[torch.randint(len(asked), (TITLES,))]
+        wanted = softmax(TEACHER_SCALE * (some @ read.T), dim=1)
+        cosines = reducer.log_scale.exp() * reducer.reduced(some) @ reducer.reduced(read).T
+        loss = -(wanted * log_softmax(cosines, dim=1)).sum(dim=1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        falling.step()
+    return reducer.reduction()

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from e5demo.retrieval.late import unit
+from e5demo.retrieval.reduction import Reduction
+from e5demo.training.reducer import KEPT, Reducer, fit
+
+
+def test_the_last_passages_are_ranked_too_and_the_oldest_forgotten():
+    import torch
+
+    draw = torch.Generator().manual_seed(0)
+    reducer = Reducer(6, 2).train()
+    old, new, asked = (
+        torch.nn.functional.normalize(torch.randn(count, 6, generator=draw), dim=1)
+        for count in (5, 4, 3)
+    )
+    alone = reducer.eval()(asked, new).item()
+    assert reducer.count == 0  # nothing is remembered but in training
+    reducer.train()(asked, old)
+    assert reducer.count == 5
+    beside = reducer(asked, new).item()
+    assert reducer.count == 9
+    assert torch.equal(reducer.passages[:9], torch.cat([new, old]))
+
+    known = torch.cat([new, old])
+    cosines = 50 * reducer.reduced(asked) @ reducer.reduced(known).T
+    wanted = torch.softmax(100 * asked @ known.T, dim=1)
+    likeness = -(wanted * torch.log_softmax(cosines, dim=1)).sum(dim=1).mean()
+    found = torch.nn.functional.cross_entropy(cosines[:, :4], torch.arange(3))
+    assert beside == pytest.approx((found + 0.5 * likeness).item(), rel=1e-5)
+    assert beside != pytest.approx(alone, rel=1e-3)
+
+    reducer(asked, torch.cat([new] * (KEPT // 4)))
+    assert reducer.count == KEPT
+    assert torch.equal(reducer.passages[-4:], new)
+
+
+def test_it_is_fitted_to_rank_as_whole_vectors_do():
+    draw = np.random.default_rng(0)
+    passages = draw.normal(size=(300, 16)).astype(np.float32)
+    passages[:, 6:] *= 0.05  # six dimensions tell the texts apart, of which four are to do
+    passages = unit(passages + 0.5)
+    titles = unit(passages + draw.normal(0, 0.05, passages.shape).astype(np.float32))
+    start = Reduction(passages.mean(axis=0), np.eye(16, dtype=np.float32)[:, 4:8])  # two of them
+
+    def shared(reduction):
+        whole = np.argsort(-titles @ passages.T, axis=1)[:, :5]
+        fewer = np.argsort(-reduction.apply(titles) @ reduction.apply(passages).T, axis=1)[:, :5]
+        return np.mean([len(set(a) & set(b)) / 5 for a, b in zip(whole, fewer, strict=True)])
+
+    learned = fit(start, titles, passages, seed=1)
+    assert learned.axes.shape == (16, 4)
+    assert shared(learned) > shared(start) + 0.1
+    again = fit(start, titles, passages, seed=1)
+    assert np.array_equal(again.axes, learned.axes)
