@@ -515,8 +515,8 @@ def _parser() -> Parser:
     added.add_argument("--prompts", choices=["own", "none", "swapped"], default="own",
                        help="E5's own, or an ablation")  # fmt: skip
     added.add_argument("--precision", choices=get_args(Precision), default="float32",
-                       help="of the vectors searched; "
-                            "int8-128: of their first 128 dimensions")  # fmt: skip
+                       help="of the vectors searched; int8-128: in 128 dimensions, "
+                            "as the model learned them or else the first")  # fmt: skip
     added = command("search", search, "search the articles", data, texts)
     added.add_argument("query", metavar="QUERY")
     added.add_argument("--retriever", required=True, action="append", help="may be repeated")

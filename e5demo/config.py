@@ -18,7 +18,7 @@ Prompting = Literal["own", "none", "swapped"]  # E5's prompts, or an ablation of
 MAX_LENGTH = 192
 LENGTHS = (64, 128, MAX_LENGTH, 256, 512)  # to choose from
 Precision = Literal["float32", "int8", "int8-128"]  # of the vectors searched
-DIMENSIONS = {"int8-128": 128}  # the first so many are searched; else all
+DIMENSIONS = {"int8-128": 128}  # so many are searched; else all
 
 
 class Settings(BaseModel):

@@ -34,6 +34,7 @@ from e5demo.retrieval import fusion, late, lexical
 from e5demo.retrieval.engine import Engine
 from e5demo.retrieval.index import build_index
 from e5demo.retrieval.models import ModelSource, base_model, local_model
+from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.retrieval.search import Ranking, top
 from e5demo.workspace import write_json
 
@@ -105,11 +106,18 @@ def reranked(bench: Bench) -> Iterator[Way]:
 
 
 def vectors(bench: Bench) -> Iterator[Way]:
-    """Projections learn from NEWS' train split: its articles, or its pairs."""
+    """Projections learn from NEWS' train split: its articles, or its pairs; "learned" is what the
+    model was trained with, where its training is the folder's parent."""
     passages = bench.vectors(bench.news.corpus.passages, "document")
     asked = bench.vectors(bench.texts, "query")
     yield "whole", rankings(asked, passages, DEPTH)
     yield "int8", in_bytes(asked, passages)
+    learned = bench.model.folder.parent / REDUCTION
+    if learned.is_file():
+        reduction = Reduction.read(learned)
+        pair = reduction.apply(asked), reduction.apply(passages)
+        yield f"learned {pair[0].shape[1]}", rankings(*pair, DEPTH)
+        yield f"learned {pair[0].shape[1]}, int8", in_bytes(*pair)
     train = bench.news.train
     if train.empty:
         return
@@ -117,11 +125,11 @@ def vectors(bench: Bench) -> Iterator[Way]:
     titles = bench.vectors(train["query"].tolist(), "query")
     mean, axes = components(own)
     for size in (256, 128, 64):
-        learned = supervised(titles - mean, own - mean, axes[:, :size])
+        found = supervised(titles - mean, own - mean, axes[:, :size])
         for name, small_asked, small in (
             ("the first", asked[:, :size], passages[:, :size]),
             ("principal", (asked - mean) @ axes[:, :size], (passages - mean) @ axes[:, :size]),
-            ("supervised", (asked - mean) @ learned, (passages - mean) @ learned),
+            ("supervised", (asked - mean) @ found, (passages - mean) @ found),
         ):
             pair = late.unit(small_asked), late.unit(small)
             yield f"{name} {size}", rankings(*pair, DEPTH)

@@ -31,6 +31,7 @@ from e5demo.training.validation import make_validator
 from e5demo.training.worker import count_steps, make_loss, prepare_model, train
 from e5demo.workspace import read_json, remove_folder, timings, write_csv, write_json, write_text
 
+FITTED_PAIRS = 20_000  # titles and articles encoded for it, where there are more
 KEPT_RECIPES = 200  # a form writes one for each of its states
 
 
@@ -96,7 +97,8 @@ class Trainings(Library):
                 parts = self.split(dataset, tuned.split).parts
                 validate = make_validator(dataset.pairs, parts, settings)
             trained = train(pairs, settings, base, tuned.folder, progress, validate)
-            self._fit_reduction(tuned, pairs, base, progress)
+            if (tuned.folder / REDUCTION).is_file():
+                self._fit_reduction(tuned, pairs, base, progress)
             tuned = end_tuned(tuned, trained)
             forget_checkpoints(tuned.folder)
         return tuned
@@ -104,19 +106,19 @@ class Trainings(Library):
     def _fit_reduction(
         self, tuned: Tuned, pairs: pd.DataFrame, base: ModelSource, progress: Progress
     ) -> None:
-        """To all train pairs, now that their vectors change no more."""
-        path = tuned.folder / REDUCTION
-        if not path.is_file():
-            return
+        """To the train pairs, now that their vectors change no more."""
         from e5demo.training.reducer import fit  # with torch
 
+        if len(pairs) > FITTED_PAIRS:
+            pairs = pairs.sample(FITTED_PAIRS, random_state=tuned.settings.seed)
         encoder = self.engine.encoder(tuned.evaluation.max_length, tuned.source(base))
         cache = self.engine.cache
         titles, _ = cache.encode(encoder, "query", pairs["query"].tolist(), progress)
-        passages, _ = cache.encode(encoder, "document", pairs["passage"].tolist(), progress)
-        progress("reduce", 0, 1)
-        fit(Reduction.read(path), titles, passages, tuned.settings.seed).write(path)
-        progress("reduce", 1, 1)
+        once = pairs["passage"].unique().tolist()
+        passages, _ = cache.encode(encoder, "document", once, progress)
+        path = tuned.folder / REDUCTION
+        learned = Reduction.read(path)
+        fit(learned, titles, passages, tuned.settings.seed, progress).write(path)
 
     def keep_votes(self, dataset: Dataset) -> Path:
         """The triplets of the votes on a data set as a file, which a command can name.
@@ -265,11 +267,13 @@ class Trainings(Library):
         told = read_json(path)
         timing = Timing(**told["timing"])
         settings = self._fitted(dataset, split_settings, settings)
-        pairs = len(self.train_pairs(dataset, split_settings, settings))
+        pairs = self.train_pairs(dataset, split_settings, settings)
         corpus = self.corpus(dataset, split_settings, evaluation.corpus)
-        missing = self.engine.unencoded(corpus, evaluation.max_length)
-        texts = len(corpus) + len(missing)  # all of them again after training
-        return estimate(timing, count_steps(pairs, settings, timing), settings,
+        again = set(corpus.passages)  # after training
+        if settings.matryoshka:
+            again |= set(pairs["passage"].head(FITTED_PAIRS))
+        texts = len(self.engine.unencoded(corpus, evaluation.max_length)) + len(again)
+        return estimate(timing, count_steps(len(pairs), settings, timing), settings,
                         texts * told["seconds_per_passage"])  # fmt: skip
 
     def _timing_path(

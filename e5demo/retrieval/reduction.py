@@ -31,6 +31,13 @@ class Reduction:
 
     @classmethod
     def read(cls, path: Path) -> "Reduction":
+        """Raises ValueError or SafetensorError where the file is no reduction."""
         from safetensors.numpy import load_file
 
-        return cls(**load_file(path))
+        tensors = load_file(path)
+        mean, axes = (tensors.get(name, np.empty(0)) for name in ("mean", "axes"))
+        if axes.ndim != 2 or mean.shape != axes.shape[:1]:
+            raise ValueError(f"{path.name}: mean {mean.shape} does not fit axes {axes.shape}")
+        if not all(np.isfinite(tensor).all() for tensor in (mean, axes)):
+            raise ValueError(f"{path.name} holds what is no number")
+        return cls(mean.astype(np.float32), axes.astype(np.float32))

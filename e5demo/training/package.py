@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from e5demo.errors import E5DemoError, NotATuned
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
-from e5demo.retrieval.reduction import REDUCTION
+from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training.checkpoints import HISTORY
 from e5demo.training.tuned import (
     ASKED,
@@ -123,6 +123,7 @@ def model_card(tuned: Tuned) -> str:
         "",
         "Prefix titles with `query: ` and articles with `passage: `; vectors are mean-pooled and "
         "of length 1.",
+        *(_reduction(tuned) if (tuned.folder / REDUCTION).is_file() else []),
         "",
         *(_score_table(scores) if scores else ["Not evaluated."]),
         "",
@@ -153,6 +154,14 @@ def _score_table(scores: dict[str, Any]) -> list[str]:
         before, after = scores["before"][name], scores["after"][name]
         lines.append(f"| {name} | {before:.3f} | {after:.3f} | {told} |")
     return lines
+
+
+def _reduction(tuned: Tuned) -> list[str]:
+    return [
+        "",
+        f"For {tuned.settings.matryoshka} dimensions instead, v being the whole vector: "
+        f"(v - mean) @ axes, of length 1 again, with the tensors of `{REDUCTION}`.",
+    ]
 
 
 def _data(tuned: Tuned) -> str:
@@ -201,6 +210,8 @@ def _checked(folder: Path, name: str) -> Tuned:
         with safe_open(folder / weights[method], "np") as tensors:
             if tuned.trained is None or not tensors.keys():
                 raise NotATuned(name=name, reason="its training is not finished")
+        if (folder / REDUCTION).is_file():
+            Reduction.read(folder / REDUCTION)
         _check_types(tuned)
         _check_kept(tuned)
     except NotATuned:

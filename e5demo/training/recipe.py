@@ -19,13 +19,14 @@ class TrainingSettings(Settings):
 
     `batch_size` is also the number of candidates that a query chooses from. `cached` computes the
     same gradients in chunks of `mini_batch` texts, in less memory and 1.3 times the work.
-    `max_minutes` of training fits the number of steps to this machine. The first `matryoshka`
-    dimensions of a vector are trained to rank by themselves too (Kusupati et al. 2022); a model
-    with no more has nothing to add. `hard_negatives` passages are added to each pair, mined by
-    `negatives_from` among the train split's, less those that score within `negative_margin` of the
-    right one. `validations` are spread evenly over the training; where `patience` is given, as many
-    without a better ndcg@10 end it and the best weights are kept. `bf16` computes layers in it
-    where the processor can; graphics cards do so anyway. LoRA's four settings are unused by `full`.
+    `max_minutes` of training fits the number of steps to this machine. Vectors of `matryoshka`
+    dimensions, a linear projection that is learned with the encoder, are trained to rank by
+    themselves too; a model that has no more has nothing to add. `hard_negatives` passages are
+    added to each pair, mined by `negatives_from` among the train split's, less those that score
+    within `negative_margin` of the right one. `validations` are spread evenly over the training;
+    where `patience` is given, as many without a better ndcg@10 end it and the best weights are
+    kept. `bf16` computes layers in it where the processor can; graphics cards do so anyway. LoRA's
+    four settings are unused by `full`.
     """
 
     method: Method = "full"

@@ -5,7 +5,8 @@ Imports torch: for those who train.
 """
 
 import math
-from collections.abc import Sequence
+import re
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 from torch.nn.functional import cross_entropy, log_softmax, normalize, softmax
 
+from e5demo.jobs import Progress, silent
 from e5demo.retrieval.reduction import Reduction
 
 KEPT = 8192  # passages of the last batches, to rank as well
@@ -43,30 +45,33 @@ class Reducer(Module):
         self.register_buffer("count", torch.tensor(0))
 
     def begin(self, vectors: Tensor) -> None:
-        """At the principal components of these passages' vectors, about their mean."""
+        """At the principal components of these passages' unit vectors, about their mean."""
+        vectors = vectors.cpu()  # Apple's graphics have no eigenvectors
         components = torch.linalg.eigh(torch.cov(vectors.T)).eigenvectors.flip(1)
         self.mean.copy_(vectors.mean(dim=0))
         self.axes.data.copy_(components[:, : self.axes.shape[1]])
         self.count.zero_()
 
-    def reduced(self, vectors: Tensor) -> Tensor:
-        return normalize((vectors - self.mean) @ self.axes, dim=1)
+    def cosines(self, queries: Tensor, passages: Tensor) -> Tensor:
+        """In fewer dimensions, scaled."""
+        asked, read = (
+            normalize((vectors - self.mean) @ self.axes, dim=1) for vectors in (queries, passages)
+        )
+        return self.log_scale.exp() * asked @ read.T
 
     def forward(self, queries: Tensor, passages: Tensor) -> Tensor:
         """What is lost in fewer dimensions: in finding each query's passage (the same row) among
         these, and in ranking these and the last as the whole vectors do."""
         with torch.autocast(queries.device.type, enabled=False):
-            queries, passages = queries.float(), passages.float()
+            queries, passages = normalize(queries.float()), normalize(passages.float())
             known = torch.cat([passages, self.passages[: int(self.count)]])
-            cosines = self.log_scale.exp() * self.reduced(queries) @ self.reduced(known).T
-            found = cross_entropy(
-                cosines[:, : len(passages)], torch.arange(len(queries), device=queries.device)
-            )
-            wanted = softmax(TEACHER_SCALE * (queries @ known.T).detach(), dim=1)
-            likeness = -(wanted * log_softmax(cosines, dim=1)).sum(dim=1).mean()
+            cosines = self.cosines(queries, known)
+            right = torch.arange(len(queries), device=queries.device)
+            found = cross_entropy(cosines[:, : len(passages)], right)
+            loss = found + LIKENESS * unlikeness(cosines, queries, known)
         if self.training:
             self._keep(passages.detach())
-        return found + LIKENESS * likeness
+        return loss
 
     def _keep(self, passages: Tensor) -> None:
         self.passages.copy_(torch.cat([passages, self.passages])[:KEPT])
@@ -76,49 +81,72 @@ class Reducer(Module):
         return Reduction(self.mean.cpu().numpy(), self.axes.detach().cpu().numpy())
 
 
+def unlikeness(cosines: Tensor, queries: Tensor, passages: Tensor) -> Tensor:
+    """Of the softmax of `cosines` to that of the whole vectors: their cross entropy, which is
+    Kullback and Leibler's divergence and a constant. Its gradient reaches `cosines` alone."""
+    wanted = softmax(TEACHER_SCALE * (queries @ passages.T).detach(), dim=1)
+    return -(wanted * log_softmax(cosines, dim=1)).sum(dim=1).mean()
+
+
 class RankingLoss(MultipleNegativesRankingLoss):
     """With the loss of the model's reducer added."""
 
+    def __init__(self, model: Any, **options: Any) -> None:
+        super().__init__(model, **options)
+        self.reducer = model[0].reducer
+
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
         whole = super().compute_loss_from_embeddings(embeddings, labels)
-        return whole + self.model[0].reducer(embeddings[0], torch.cat(embeddings[1:]))
+        return whole + self.reducer(embeddings[0], torch.cat(embeddings[1:]))
 
 
 class CachedRankingLoss(CachedMultipleNegativesRankingLoss):
     """The same in chunks, whose gradients are wanted at once."""
+
+    def __init__(self, model: Any, **options: Any) -> None:
+        super().__init__(model, **options)
+        self.reducer = model[0].reducer
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
         whole = super().calculate_loss(reps, labels, with_backward=with_backward)
         queries, *passages = [torch.cat(chunks) for chunks in reps]
-        part = self.model[0].reducer(queries, torch.cat(passages))
+        part = self.reducer(queries, torch.cat(passages))
         if with_backward:
             part.backward()
             part = part.detach()
         return whole + part
 
 
-def fit(start: Reduction, titles: np.ndarray, passages: np.ndarray, seed: int) -> Reduction:
-    """`start` tuned so that each title ranks all `passages` as whole vectors do (the
-    Kullback-Leibler divergence of their softmaxes). Both are unit vectors, a text a row."""
+def fit(
+    start: Reduction,
+    titles: np.ndarray,
+    passages: np.ndarray,
+    seed: int,
+    progress: Progress = silent,
+) -> Reduction:
+    """`start` tuned so that each title ranks all `passages` as whole vectors do. Both are unit
+    vectors, a text a row."""
     torch.manual_seed(seed)
     asked, read = torch.tensor(titles), torch.tensor(passages)
     reducer = Reducer(*start.axes.shape)
     reducer.mean.copy_(torch.tensor(start.mean))
     reducer.axes.data.copy_(torch.tensor(start.axes))
-    rates: Sequence[tuple[Parameter, float]] = [
-        (reducer.axes, RATES[r"reducer\.axes"]), (reducer.log_scale, RATES[r"reducer\.log_scale"])
-    ]  # fmt: skip
-    optimiser = torch.optim.Adam([{"params": [part], "lr": rate} for part, rate in rates])
+    optimiser = torch.optim.Adam(
+        {"params": [part], "lr": rate}
+        for name, part in reducer.named_parameters()
+        for pattern, rate in RATES.items()
+        if re.search(pattern, f"reducer.{name}")
+    )
     falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, STEPS)
-    for _ in range(STEPS):
+    for step in range(STEPS):
+        progress("reduce", step, STEPS)
         some = asked[torch.randint(len(asked), (TITLES,))]
-        wanted = softmax(TEACHER_SCALE * (some @ read.T), dim=1)
-        cosines = reducer.log_scale.exp() * reducer.reduced(some) @ reducer.reduced(read).T
-        loss = -(wanted * log_softmax(cosines, dim=1)).sum(dim=1).mean()
+        loss = unlikeness(reducer.cosines(some, read), some, read)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         falling.step()
+    progress("reduce", STEPS, STEPS)
     return reducer.reduction()

@@ -90,13 +90,17 @@ def train(
         some = pairs["passage"].sample(min(REDUCED_FROM, len(pairs)), random_state=settings.seed)
         reducer.begin(
             model.encode_document(
-                some.tolist(), convert_to_tensor=True, show_progress_bar=False
-            ).clone()
-        )
+                some.tolist(), convert_to_tensor=True, normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        )  # fmt: skip
     with PeakMemory() as memory, minding_stops() as stop:
         watcher = _watcher(folder, began_at, steps, settings, progress, validate, stop)
         trainer = _trainer(model, pairs, settings, steps, folder, watcher)
-        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+        if resumed and began_at >= steps:  # interrupted after its last step
+            load_trained(model, resumed / WEIGHTS)
+        else:
+            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if watcher.stopped:
         raise TrainingStopped(folder.name, watcher.steps, steps)
     if not watcher.steps:  # no batch could be filled, as without duplicates in a small split
@@ -106,7 +110,7 @@ def train(
     save_weights(model, settings, folder)
     if reducer := _reducer(model):
         reducer.reduction().write(folder / REDUCTION)
-    parameters = list(model.parameters())
+    parameters = [p for name, p in model.named_parameters() if ".reducer." not in name]
     return Trained(
         steps=watcher.steps,
         planned=steps,
@@ -132,7 +136,8 @@ def prepare_model(source: ModelSource, settings: TrainingSettings) -> Any:
 
         # Within the first module, not after it: trained and kept in checkpoints as all parameters
         # are, and no part of what makes a vector.
-        model[0].reducer = Reducer(model.get_embedding_dimension(), settings.matryoshka)
+        reducer = Reducer(model.get_embedding_dimension(), settings.matryoshka)
+        model[0].reducer = reducer.to(model.device)
     if settings.method == "lora":
         from peft import LoraConfig, TaskType
 
@@ -371,7 +376,9 @@ def _watcher(
             self.stopped = stop.is_set() and step < steps
             if self.stopped or over or impatient:
                 control.should_training_stop = True
-            if self.stopped or now - self.saved > CHECKPOINT_SECONDS:
+            ended = step == steps or over or impatient
+            fitting = settings.matryoshka and ended  # may be interrupted too
+            if self.stopped or fitting or now - self.saved > CHECKPOINT_SECONDS:
                 control.should_save = True
                 self.saved = now
             self.stepped = time.perf_counter()

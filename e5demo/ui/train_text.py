@@ -80,10 +80,12 @@ STATIC: dict[str, tuple[str, str]] = {
         "Multiplie les cosinus dans la perte : 20 dans le notebook, 100 pour E5 à l’origine.",
         "Multiplies the cosines in the loss: 20 in the notebook, 100 in E5’s own training.",
     ),
-    "set_matryoshka": ("Dimensions suffisantes (Matryoshka)", "Dimensions to suffice (Matryoshka)"),
+    "set_matryoshka": ("Dimensions du vecteur court", "Dimensions of the short vector"),
     "help_matryoshka": (
-        "Les premières qui doivent aussi classer seules, pour un index plus petit ; 0 : non.",
-        "The first so many have to rank by themselves too, for a smaller index; 0: off.",
+        "Une projection à autant de dimensions apprend à classer comme le vecteur entier, pour un "
+        "index plus petit ; l’ablation « 128 dimensions » en veut 128 ; 0 : non.",
+        "A projection to so many dimensions learns to rank as the whole vector does, for a "
+        "smaller index; the ablation “128 dimensions” wants 128; 0: off.",
     ),
     "set_learning_rate": ("Taux d’apprentissage", "Learning rate"),
     "help_learning_rate": (
@@ -281,6 +283,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "stage_validate": ("validation", "validation"),
     "stage_estimate": ("chronométrage", "timing"),
     "stage_mine": ("recherche de négatifs", "mining negatives"),
+    "stage_reduce": ("projection", "projection"),
     "job_train": ("Affiner E5 : {name}", "Tune E5: {name}"),
     "job_estimate": ("Chronométrer {name}", "Time {name}"),
     "head_model": ("Modèle", "Model"),

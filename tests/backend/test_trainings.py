@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from dispatches import SPLIT
@@ -8,7 +9,7 @@ from fakes import FakeSource
 from filelock import FileLock
 
 from e5demo.backend import Backend
-from e5demo.config import EvaluationSettings
+from e5demo.config import DIMENSIONS, EvaluationSettings
 from e5demo.errors import (
     AlreadyTrained,
     BaseModelChanged,
@@ -23,6 +24,7 @@ from e5demo.errors import (
 )
 from e5demo.evaluation.comparison import paired_difference
 from e5demo.retrieval.engine import Engine
+from e5demo.retrieval.reduction import Reduction
 from e5demo.training.checkpoints import BEST
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings, make_recipe
@@ -186,6 +188,44 @@ def test_a_trained_model_is_a_retriever(tuning, path, method):
         tuning.go_on_training(tuned)
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_fewer_dimensions_are_fitted_to_all_that_was_trained_on(
+    tuning, path, method, monkeypatch, tiny_model
+):
+    monkeypatch.setitem(DIMENSIONS, "int8-128", 8)
+    seen = {}
+
+    def fit(start, titles, passages, seed, progress):
+        seen.update(start=start, titles=titles, passages=passages)
+        progress("reduce", 1, 1)
+        return Reduction(start.mean, 2 * start.axes)
+
+    monkeypatch.setattr("e5demo.training.reducer.fit", fit)
+    dataset = tuning.import_csv(path)
+    stages = []
+    begun = begin(tuning, dataset, method, matryoshka=8)
+    tuned = tuning.go_on_training(begun, lambda *now: stages.append(now))
+    assert {name for name, *_ in stages} == {"estimate", "train", "encode", "reduce"}
+    source = tuned.source(tiny_model)
+    encoder = tuning.engine.encoder(16, source)
+    pairs = tuning.split_rows(dataset, SPLIT, "train")
+    assert seen["titles"] == pytest.approx(encoder.encode(pairs["query"], "query"), abs=1e-3)
+    once = pairs["passage"].unique().tolist()
+    assert seen["passages"] == pytest.approx(encoder.encode(once, "document"), abs=1e-3)
+    assert seen["start"].axes.shape == (32, 8)
+
+    corpus = tuning.corpus(dataset, SPLIT, "test")
+    short = tuning.engine.retriever("baseline", corpus, 16, tuned=source, precision="int8-128")
+    assert np.array_equal(short.reduction.axes, 2 * seen["start"].axes)
+    whole = tuning.engine.retriever("baseline", corpus, 16, tuned=source)
+    assert whole.reduction is None
+    asked = SHORT.model_copy(update={"precision": "int8-128"})
+    measured = tuning.evaluate(dataset, tuned.id, SPLIT, asked)
+    run, queries = measured.run, tuning.queries_of(measured)
+    (found,) = short.search([queries.texts[run["query_id"][0]]], 10)
+    assert run["score"][:5].tolist() == pytest.approx(found.scores[:5].tolist())
+
+
 def test_negatives_are_mined_and_the_best_validation_is_kept(tuning, path, monkeypatch):
     seen = {}
 
@@ -300,6 +340,12 @@ def test_an_estimate_by_hand(backend, dataset, timed_by_hand):
     backend.encode(corpus, 16)
     again = backend.estimate(*asked)
     assert again.evaluate_seconds == pytest.approx(0.1 * len(corpus))  # after training alone
+    short = recipe.model_copy(update={"matryoshka": 128})
+    backend.time_training(dataset, SPLIT, short, SHORT)
+    train = backend.corpus(dataset, SPLIT, "train")
+    assert not set(train.passages) & set(corpus.passages)
+    found = backend.estimate(dataset, SPLIT, short, SHORT)
+    assert found.evaluate_seconds == pytest.approx(0.1 * (len(corpus) + len(train)))
 
 
 def test_what_costs_the_same_is_timed_once(backend, dataset, timed_by_hand):

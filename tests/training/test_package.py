@@ -12,6 +12,7 @@ from e5demo.config import EvaluationSettings, SplitSettings
 from e5demo.errors import NotATuned
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training import package as module
 from e5demo.training import worker
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter, model_card
@@ -101,6 +102,24 @@ def test_exported_and_imported_it_gives_the_same_vectors(of, tiny_model, tmp_pat
     assert not np.allclose(same, vectors(tiny_model), atol=1e-3)
     assert list((tmp_path / "out").iterdir()) == [path]
     assert list((tmp_path / "theirs").iterdir()) == [imported.folder]
+
+
+def test_learned_dimensions_go_with_their_model(of, tiny_model, tmp_path):
+    tuned = of("full")
+    assert REDUCTION not in model_card(tuned)
+    learned = Reduction(np.ones(32, np.float32), np.eye(32, dtype=np.float32)[:, 3:7])
+    learned.write(tuned.folder / REDUCTION)
+    assert f"(v - mean) @ axes, of length 1 again, with the tensors of `{REDUCTION}`" in model_card(
+        tuned
+    )
+    imported = import_tuned(tmp_path / "theirs", export_tuned(tuned, tmp_path / "model.zip"))
+    theirs = imported.source(tiny_model)
+    assert theirs.reduction == imported.folder / REDUCTION
+    assert np.array_equal(Reduction.read(theirs.reduction).axes, learned.axes)
+    assert theirs.fingerprint == tuned.source(tiny_model).fingerprint
+    Reduction(np.ones(3, np.float32), learned.axes).write(tuned.folder / REDUCTION)
+    with pytest.raises(NotATuned, match="model.zip"):
+        import_tuned(tmp_path / "theirs", export_tuned(tuned, tmp_path / "model.zip"))
 
 
 def test_a_folder_is_imported_as_its_zip_is(trained, tmp_path):

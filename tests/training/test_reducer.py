@@ -21,10 +21,11 @@ def test_the_last_passages_are_ranked_too_and_the_oldest_forgotten():
     assert reducer.count == 5
     beside = reducer(asked, new).item()
     assert reducer.count == 9
-    assert torch.equal(reducer.passages[:9], torch.cat([new, old]))
+    assert torch.allclose(reducer.passages[:9], torch.cat([new, old]))
 
     known = torch.cat([new, old])
-    cosines = 50 * reducer.reduced(asked) @ reducer.reduced(known).T
+    first = [torch.nn.functional.normalize(texts[:, :2]) for texts in (asked, known)]
+    cosines = 50 * first[0] @ first[1].T
     wanted = torch.softmax(100 * asked @ known.T, dim=1)
     likeness = -(wanted * torch.log_softmax(cosines, dim=1)).sum(dim=1).mean()
     found = torch.nn.functional.cross_entropy(cosines[:, :4], torch.arange(3))
@@ -33,7 +34,26 @@ def test_the_last_passages_are_ranked_too_and_the_oldest_forgotten():
 
     reducer(asked, torch.cat([new] * (KEPT // 4)))
     assert reducer.count == KEPT
-    assert torch.equal(reducer.passages[-4:], new)
+    assert torch.allclose(reducer.passages[-4:], new)
+
+
+def test_it_begins_anew_with_nothing_remembered():
+    import torch
+
+    reducer = Reducer(6, 2).train()
+    vectors = torch.nn.functional.normalize(torch.randn(9, 6), dim=1)
+    reducer(vectors[:3], vectors)
+    reducer.begin(vectors)
+    assert reducer.count == 0
+    assert torch.allclose(reducer.mean, vectors.mean(dim=0))
+
+
+def test_vectors_of_any_length_are_compared_by_their_cosine():
+    import torch
+
+    asked, read = torch.randn(3, 6), torch.randn(5, 6)
+    reducer = Reducer(6, 2).eval()
+    assert reducer(7 * asked, 9 * read).item() == pytest.approx(reducer(asked, read).item())
 
 
 def test_it_is_fitted_to_rank_as_whole_vectors_do():
@@ -49,7 +69,9 @@ def test_it_is_fitted_to_rank_as_whole_vectors_do():
         fewer = np.argsort(-reduction.apply(titles) @ reduction.apply(passages).T, axis=1)[:, :5]
         return np.mean([len(set(a) & set(b)) / 5 for a, b in zip(whole, fewer, strict=True)])
 
-    learned = fit(start, titles, passages, seed=1)
+    seen = []
+    learned = fit(start, titles, passages, seed=1, progress=lambda *now: seen.append(now))
+    assert (seen[0], seen[-1]) == (("reduce", 0, 300), ("reduce", 300, 300))
     assert learned.axes.shape == (16, 4)
     assert shared(learned) > shared(start) + 0.1
     again = fit(start, titles, passages, seed=1)

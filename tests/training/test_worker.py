@@ -160,12 +160,32 @@ def test_dimensions_that_a_model_has_not_more_of_change_nothing(tiny_model, matr
     assert found[2] is None
 
 
+def test_an_interrupted_fit_goes_on_after_the_last_step(tiny_model, tmp_path):
+    recipe = make_recipe("full", "quick", **SMALL, matryoshka=8, validations=2, patience=2)
+    scores = iter([0.5, 0.6, 0.4])
+    first = worker.train(PAIRS, recipe, tiny_model, tmp_path, validate=lambda _: next(scores))
+    assert (first.steps, first.kept) == (4, 2)
+    kept, learned = weights(tmp_path / "model"), Reduction.read(tmp_path / REDUCTION)
+    again = worker.train(PAIRS, recipe, tiny_model, tmp_path)  # its checkpoint is there still
+    assert (again.steps, again.kept) == (4, 2)
+    assert not changed(kept, weights(tmp_path / "model"))  # so that vectors are cached still
+    assert np.array_equal(Reduction.read(tmp_path / REDUCTION).axes, learned.axes)
+    best = load_file(tmp_path / "best.safetensors")["0.reducer.axes"]
+    last = load_file(tmp_path / "checkpoint-4" / "weights.safetensors")["0.reducer.axes"]
+    assert np.array_equal(learned.axes, best)  # of the step that was kept, as the weights are
+    assert not np.array_equal(learned.axes, last)
+    assert len(losses(tmp_path)) == 4
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_fewer_dimensions_begin_at_principal_components_and_are_learned(
     tiny_model, tmp_path, method
 ):
     changes = {**SMALL, "matryoshka": 8, "learning_rate": 0.01}
-    worker.train(PAIRS, make_recipe(method, "quick", **changes), tiny_model, tmp_path)
+    recipe = make_recipe(method, "quick", **changes)
+    trained = worker.train(PAIRS, recipe, tiny_model, tmp_path)
+    plain = worker.prepare_model(tiny_model, recipe.model_copy(update={"matryoshka": None}))
+    assert trained.total_parameters == sum(p.numel() for p in plain.parameters())
     learned = Reduction.read(tmp_path / REDUCTION)
     passages = E5Encoder(tiny_model, 16).encode(PAIRS["passage"].tolist(), "document")
     assert learned.mean == pytest.approx(passages.mean(axis=0), abs=1e-5)
@@ -329,7 +349,6 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from e5demo.retrieval.models import ModelSource
-from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training import worker
 from e5demo.training.recipe import TrainingSettings
 import pandas as pd
