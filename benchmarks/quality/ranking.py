@@ -35,7 +35,7 @@ from e5demo.retrieval.engine import Engine
 from e5demo.retrieval.index import build_index
 from e5demo.retrieval.models import ModelSource, base_model, local_model
 from e5demo.retrieval.reduction import REDUCTION, Reduction
-from e5demo.retrieval.search import Ranking, top
+from e5demo.retrieval.search import Ranking, top, unit
 from e5demo.workspace import write_json
 
 DEPTH = 10
@@ -131,7 +131,7 @@ def vectors(bench: Bench) -> Iterator[Way]:
             ("principal", (asked - mean) @ axes[:, :size], (passages - mean) @ axes[:, :size]),
             ("supervised", (asked - mean) @ found, (passages - mean) @ found),
         ):
-            pair = late.unit(small_asked), late.unit(small)
+            pair = unit(small_asked), unit(small)
             yield f"{name} {size}", rankings(*pair, DEPTH)
             yield f"{name} {size}, int8", in_bytes(*pair)
 

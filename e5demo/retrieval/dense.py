@@ -12,9 +12,8 @@ from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import Encoder
 from e5demo.retrieval.index import TIE_MARGIN, IndexKind, build_index
-from e5demo.retrieval.late import unit
 from e5demo.retrieval.reduction import Reduction
-from e5demo.retrieval.search import Ranking, top
+from e5demo.retrieval.search import Ranking, top, unit
 
 KEPT_TYPED = 4096  # vectors of queries that were typed or pasted; some 6 MB
 

@@ -18,7 +18,7 @@ from e5demo.data.corpus import Corpus
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.encoder import Encoder, Role
 from e5demo.retrieval.fusion import DEPTH, FusionRetriever, standardised
-from e5demo.retrieval.search import Ranking, top
+from e5demo.retrieval.search import Ranking, top, unit
 
 RERANKED = 20  # of the fusion's hits: of 50 the ranking is no better (benchmarks/quality/README.md)
 LATE_WEIGHT = 1.5  # beside the fusion's 1, chosen on validation titles: see the same file
@@ -148,11 +148,6 @@ def interaction(asked: np.ndarray, tokens: np.ndarray) -> float:
         return 0.0
     cosines = asked.astype(np.float32) @ tokens.astype(np.float32).T
     return float(cosines.max(axis=1).mean())
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
 def _own(encoder: Encoder, text: str, role: Role) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from e5demo.retrieval.late import unit
+from e5demo.retrieval.search import unit
 from e5demo.workspace import draft_file
 
 REDUCTION = "reduction.safetensors"

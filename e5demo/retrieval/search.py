@@ -64,3 +64,9 @@ def top(scores: np.ndarray, k: int, positions: np.ndarray | None = None) -> Rank
         scores, positions = scores[kept], positions[kept]
     order = np.lexsort((positions, -scores))[:k]
     return Ranking(positions[order], scores[order])
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1; rows of zeros as they are."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

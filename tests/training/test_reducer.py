@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from e5demo.retrieval.late import unit
 from e5demo.retrieval.reduction import Reduction
+from e5demo.retrieval.search import unit
 from e5demo.training.reducer import KEPT, Reducer, fit
 
 
