@@ -240,8 +240,9 @@ def report_title(language: str, dataset: str) -> str:
 
 @cache
 def french(text: str) -> str:
-    """With spaces that no line ends at before : ; ? ! % » and after «."""
-    return re.sub("(?<=«) | (?=[:;?!%»])", "\u00a0", text)
+    """With spaces that no line ends at: before : ; ? ! % » and units, after «, in thousands."""
+    text = re.sub(r"(?<=\d) (?=\d{3}\b)", "\u202f", text)
+    return re.sub(r"(?<=«) | (?=[:;?!%»])|(?<=[\d}]) (?=(?:Mo|Go|min|ms|h|s)\b)", "\u00a0", text)
 
 
 def known(language: str) -> str:

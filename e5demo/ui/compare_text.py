@@ -11,8 +11,8 @@ STATIC: dict[str, tuple[str, str]] = {
     "all_queries": ("toutes", "all"),
     "cutoffs": ("Seuils k", "Cutoffs k"),
     "kept": ("Expériences comparées", "Experiments compared"),
-    "ground": ("Mesures sur", "Measured on"),
-    "metric": ("Mesure", "Metric"),
+    "ground": ("Mesuré sur", "Measured on"),
+    "metric": ("Métrique", "Metric"),
     "left_experiment": ("Comparer", "Compare"),
     "right_experiment": ("à", "with"),
     "chart": ("Graphique", "Chart"),
@@ -156,8 +156,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "punctuation: {count} of {queries} ({share}%).",
     ),
     "check_near_leaks": (
-        "Autres dont un article presque pareil y est : {count} ({share} %).",
-        "Others of which a nearly equal article is there: {count} ({share}%).",
+        "Autres requêtes dont l’article y a un quasi-double : {count} ({share} %).",
+        "Other queries whose article has a near duplicate there: {count} ({share}%).",
     ),
     "check_repeated": (
         "Requêtes dont l’article est répété dans le corpus : {count} sur {queries} ({share} %) ; "
@@ -181,8 +181,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "a twin not found is then missed):",
     ),
     "check_copies": (
-        "Si chaque ligne était un article à part, comme dans le carnet d’origine, et que la copie "
-        "d’un article répété ne compte pas comme juste :",
+        "Si chaque ligne était un article à part, comme dans le notebook d’origine, et que la "
+        "copie d’un article répété ne compte pas comme juste :",
         "If each row were an article of its own, as in the original notebook, and the copy of a "
         "repeated article did not count as right:",
     ),
@@ -207,12 +207,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "{queries} queries are few: only a large difference would show.",
     ),
     "point_otherwise": (
-        "Mesuré autrement que l’on cherche ici : la recherche donnerait d’autres rangs.",
-        "Measured otherwise than one searches here: the search would give other ranks.",
+        "Mesuré avec d’autres réglages que ceux de la recherche, qui donnerait d’autres rangs.",
+        "Measured with other settings than the search’s, which would give other ranks.",
     ),
     "already_so": (
-        "{name} a déjà été mesuré ainsi.",
-        "{name} was measured so already.",
+        "Cette mesure de {name} existe déjà.",
+        "This measurement of {name} is there already.",
     ),
     "one_experiment": (
         "Une expérience seule ne se compare à rien : mesurez un autre moteur.",
@@ -221,17 +221,16 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "head_retriever": ("Moteur", "Retriever"),
     "head_settings": ("Poids · tokens", "Weights · tokens"),
     "head_seconds": ("Durée", "Time"),
-    "head_metric": ("Mesure", "Metric"),
+    "head_metric": ("Métrique", "Metric"),
     "head_difference": ("Différence", "Difference"),
     "head_interval": ("Intervalle à 95 %", "95% interval"),
     "head_corrected": ("p corrigé", "p corrected"),
     "head_counts": ("+ / = / −", "+ / = / −"),
     "head_verdict": ("Verdict", "Verdict"),
-    "head_trainable": ("Poids entraînés", "Weights trained"),
     "head_training": ("Entraînement", "Training"),
     "head_disk": ("Disque", "Disk"),
     "head_encoding": ("Passages/s", "Passages/s"),
-    "head_query": ("ms par requête", "ms a query"),
+    "head_query_time": ("ms par requête", "ms a query"),
     "head_why": ("Pourquoi à part", "Why apart"),
     "short_better": ("mieux", "better"),
     "short_worse": ("moins bien", "worse"),
@@ -281,12 +280,12 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "{name} n’a pas de vecteurs propres à dessiner ici : un seul côté.",
         "{name} has no vectors of its own to draw here: one side only.",
     ),
-    "map_queries": ("titre cherché", "headline asked"),
+    "map_queries": ("titre cherché", "title searched for"),
     "map_rest": ("autres", "others"),
     "map_gained": ("rang gagné", "rank gained"),
     "map_lost": ("rang perdu", "rank lost"),
     "map_same": ("rang égal", "same rank"),
-    "map_unasked": ("non cherché", "not asked for"),
+    "map_unasked": ("non cherché", "not searched for"),
     "costs": ("Ce que chacun coûte", "What each costs"),
     "apart": (
         "À part, car non comparables : {count}",
@@ -312,7 +311,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "chart_ranks_title": ("Rang de l’article visé", "Rank of the article sought"),
     "chart_scatter_title": (
         "Rang de l’article visé ; sous la diagonale, le second fait mieux ; cliquer ouvre",
-        "Rank of the article sought; below the diagonal the right one is better; a click opens",
+        "Rank of the article sought; below the diagonal the second does better; a click opens",
     ),
     "chart_cost_title": ("Qualité et temps par requête", "Quality and time per query"),
     "axis_k": ("k", "k"),

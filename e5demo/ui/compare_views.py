@@ -138,7 +138,7 @@ def costs(
 ) -> str:
     """Share of weights trained, time of training, disk, and speed, where they are known."""
     heads = [say(language, f"head_{name}") for name in
-             ("retriever", "trainable", "training", "disk", "encoding", "query")]  # fmt: skip
+             ("retriever", "trainable", "training", "disk", "encoding", "query_time")]  # fmt: skip
     rows = []
     for one in experiments:
         tuned = trainings.get(one.measured.training)

@@ -124,7 +124,7 @@ def repeats(language: str, groups: Sequence[Repeat]) -> str:
         rows = ", ".join(count(language, row) for row in group.rows[:8])
         more = " …" if len(group.rows) > 8 else ""
         kind = say(language, f"repeat_{group.kind}")
-        where = say(language, "row_number", row=rows + more)
+        where = say(language, "row_numbers", rows=rows + more)
         items.append(
             f"<li>{titles}<small>{len(group.rows)} × {escape(kind)} · {where}</small></li>"
         )

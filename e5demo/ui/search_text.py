@@ -59,7 +59,7 @@ STATIC: dict[str, tuple[str, str]] = {
         "Queries, one a line (1,000 at most)",
     ),
     "batch_upload": ("Ouvrir un fichier texte", "Open a text file"),
-    "batch_button": ("Chercher toutes", "Search all"),
+    "batch_button": ("Tout chercher", "Search all"),
     "batch_stop": ("Arrêter", "Stop"),
     "batch_file": ("Résultats (CSV)", "Results (CSV)"),
 }
@@ -83,8 +83,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "reference": ("colonne de référence", "the column compared with"),
     "agreement": ("recouvrement {overlap} · RBO {rbo}", "overlap {overlap} · RBO {rbo}"),
     "agreement_help": (
-        "Avec la colonne de gauche, sur {k} rangs, de 0 à 1 ; le RBO compte plus les premiers.",
-        "With the left column, over {k} ranks, from 0 to 1; RBO weighs the first ones more.",
+        "Avec la première colonne, sur {k} rangs, de 0 à 1 ; le RBO compte plus les premiers.",
+        "With the first column, over {k} ranks, from 0 to 1; RBO weighs the first ones more.",
     ),
     "gold": ("article visé", "article sought"),
     "gold_at": ("Article visé : rang {rank}.", "Article sought: rank {rank}."),
@@ -133,7 +133,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "move_up": ("▲ {steps}", "▲ {steps}"),
     "move_down": ("▼ {steps}", "▼ {steps}"),
     "move_new": ("nouveau", "new"),
-    "move_new_from": ("nouveau (rang {rank} à gauche)", "new (rank {rank} on the left)"),
+    "move_new_from": (
+        "nouveau (rang {rank} en 1re colonne)",
+        "new (rank {rank} in the 1st column)",
+    ),
     "move_gone": ("absent à droite", "gone on the right"),
     "move_gone_everywhere": ("absent ailleurs", "gone everywhere else"),
     "move_gone_from": ("absent de : {names}", "gone from: {names}"),
@@ -155,7 +158,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     # where to look
     "contrast_intro": (
         "Rang de l’article visé chez {left} et chez {right}. Un clic ouvre la requête côte à côte.",
-        "Rank of the article sought by {left} and by {right}. A click opens the query side by "
+        "Rank of the article sought, in {left} and in {right}. A click opens the query side by "
         "side.",
     ),
     "contrast_missing": (
@@ -187,8 +190,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "why_heat": (
         "Plus un mot est marqué, plus sa part de la similarité dépasse sa part habituelle ; "
         "souligné : elle est en dessous.",
-        "The more a word is marked, the more of the similarity it carries than it usually does; "
-        "underlined: less.",
+        "The more a word is marked, the more its part of the similarity exceeds its usual part; "
+        "underlined: it falls below.",
     ),
     "why_pooling": (
         "Ce modèle ne fait pas la moyenne de ses tokens : on ne peut donc pas isoler la part de "
@@ -222,9 +225,9 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Two answers without names, in a drawn order: {left} and {right}. Which answers better?",
     ),
     "vote_score": (
-        "{right} préféré dans {share} % des votes tranchés (intervalle à 95 % : {low} à {high} %). "
-        "Tranchés : {decided} ; égalités : {ties} ; aucune des deux : {bad}.",
-        "{right} preferred in {share}% of the decided votes (95% interval: {low} to {high}%). "
+        "Préférence pour {right} : {share} % des votes tranchés (intervalle à 95 % : {low} à "
+        "{high} %). Tranchés : {decided} ; égalités : {ties} ; aucune des deux : {bad}.",
+        "Preference for {right}: {share}% of the decided votes (95% interval: {low} to {high}%). "
         "Decided: {decided}; ties: {ties}; both bad: {bad}.",
     ),
     "vote_no_score": (

@@ -66,12 +66,13 @@ STATIC: dict[str, tuple[str, str]] = {
     "order_title": ("titre A–Z", "title A–Z"),
     "order_longest": ("longs d’abord", "longest first"),
     "order_shortest": ("courts d’abord", "shortest first"),
-    "previous": ("← Précédents", "← Previous"),
-    "next": ("Suivants →", "Next →"),
+    "previous": ("← Page précédente", "← Previous page"),
+    "next": ("Page suivante →", "Next page →"),
     # Splits
     "splits_intro": (
-        "Entraînement, validation et test, sans qu’une même nouvelle soit des deux côtés.",
-        "Train, validation and test, without the same news on both sides.",
+        "Entraînement, validation et test : le découpage groupé garde les doublons dans une seule "
+        "part.",
+        "Train, validation and test: the grouped split keeps duplicates within one part.",
     ),
     "mode": ("Découpage", "How to split"),
     "mode_grouped": (
@@ -151,6 +152,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "no_title": ("(sans titre)", "(no title)"),
     "no_article": ("(sans article)", "(no article)"),
     "row_number": ("ligne {row}", "row {row}"),
+    "row_numbers": ("lignes {rows}", "rows {rows}"),
     "open_link": ("Lire à la source", "Read at the source"),
     "head_column": ("Colonne", "Column"),
     "head_filled": ("Remplies", "Filled"),
@@ -192,10 +194,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "It avoids {avoided}.",
     ),
     "leaks_notebook": (
-        "Paires de validation et de test qui ont leur double dans l’entraînement : {leaks}. Les "
-        "scores d’un modèle affiné en seraient flattés.",
-        "Validation and test pairs that have a twin in train: {leaks}. A tuned model’s scores "
-        "would be flattered.",
+        "Paires de validation et de test qui ont leur double dans l’entraînement : {leaks}. "
+        "Chacune flatte les scores d’un modèle affiné.",
+        "Validation and test pairs that have a twin in train: {leaks}. Each flatters a tuned "
+        "model’s scores.",
     ),
     "thresholds": (
         "Doubles : même titre ou même article (sans accents, casse ni ponctuation), ou Jaccard "
@@ -204,8 +206,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "≥ {jaccard} over runs of {words} words.",
     ),
     "leak_examples": (
-        "Exemples, avec le découpage simple :",
-        "Examples, under the plain split:",
+        "Exemples, avec le découpage du notebook :",
+        "Examples, under the notebook’s split:",
     ),
     "leak_pair": (
         "{part} : « {left} » — entraînement : « {right} »",
@@ -229,8 +231,8 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "side_model": ("Modèle", "Model"),
     "side_job": ("Tâche", "Job"),
     "side_storage": ("Espace utilisé", "Storage used"),
-    "side_pairs": ("{pairs} paires de {rows} lignes", "{pairs} pairs of {rows} rows"),
-    "side_split": ("split {mode}, graine {seed}", "{mode} split, seed {seed}"),
+    "side_pairs": ("{pairs} paires sur {rows} lignes", "{pairs} pairs from {rows} rows"),
+    "side_split": ("découpage {mode}, graine {seed}", "{mode} split, seed {seed}"),
     "mode_grouped": ("groupé", "grouped"),
     "mode_notebook": ("notebook", "notebook"),
     "model_starting": ("se charge…", "loading…"),
@@ -244,7 +246,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "state_done": ("terminée", "done"),
     "state_failed": ("échouée", "failed"),
     "state_cancelled": ("arrêtée", "stopped"),
-    "state_stalled": ("sans nouvelle depuis cinq minutes", "silent for five minutes"),
+    "state_stalled": ("sans nouvelles depuis cinq minutes", "silent for five minutes"),
     "stage_encode": ("encodage", "encoding"),
     "stage_train": ("entraînement", "training"),
     "stage_twins": ("doublons", "duplicates"),
@@ -295,12 +297,12 @@ FRENCH_ERRORS: dict[str, str] = {
     ),
     "UnpacksTooLarge": "{name} décompressé dépasse {most} Go : donnez-en une partie.",
     "NoPairs": (
-        "{name} ne donne aucune paire : sur {rows} lignes, {missing} n’ont pas de titre ou "
-        "d’article et {short} sont trop courtes. Vérifiez les colonnes choisies : {query}, "
+        "{name} ne donne aucune paire (lignes : {rows} ; sans titre ou article : {missing} ; trop "
+        "courtes : {short}). Vérifiez les colonnes choisies : {query}, "
         "{passage}."
     ),
     "EmptySplit": (
-        "Avec {pairs} paires et ces parts, le split {split} est vide : changez les parts, "
+        "Avec {pairs} paires et ces parts, la part « {split} » est vide : changez les parts, "
         "apportez plus de paires, ou prenez le découpage du notebook si toutes sont des doublons."
     ),
     "BadSetting": "Réglage refusé : {problems}",
@@ -347,7 +349,7 @@ FRENCH_ERRORS: dict[str, str] = {
     ),
     "SameData": "Le modèle a été affiné sur {dataset} même : choisissez un autre jeu.",
     "NothingToAblate": (
-        "{experiment} ne lit pas de consigne et n’a pas de vecteurs : choisissez un moteur dense à "
+        "{experiment} ne lit pas de préfixe et n’a pas de vecteurs : choisissez un moteur dense à "
         "comparer."
     ),
     "NotComparable": (
@@ -370,7 +372,8 @@ FRENCH_ERRORS: dict[str, str] = {
     ),
     "UnknownDataset": "Il n’y a pas de jeu {dataset} : rechargez son CSV.",
     "SplitRedrawn": (
-        "{experiment} a été mesuré sur un split qui est tiré autrement depuis : évaluez encore."
+        "L’expérience {experiment} a été mesurée sur un découpage qui a changé depuis : évaluez de "
+        "nouveau."
     ),
     "UnknownExperiment": (
         "Il n’y a pas d’expérience {experiment} : évaluez d’abord, ou vérifiez l’identifiant."

@@ -12,7 +12,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "preset_quick": ("Rapide", "Quick"),
     "preset_notebook": ("Notebook", "Notebook"),
     "preset_best": ("Soigné", "Best"),
-    "measure_button": ("Mesurer sur cette machine", "Measure on this machine"),
+    "measure_button": ("Chronométrer sur cette machine", "Time on this machine"),
     "train_button": ("Affiner", "Tune"),
     "settings": ("Réglages", "Settings"),
     "command": ("Commande et fichier de réglages", "Command and settings file"),
@@ -37,8 +37,8 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "set_epochs": ("Époques", "Epochs"),
     "help_epochs": (
-        "Passages sur toutes les paires ; avec un GPU, 2 ou 3 valent mieux qu’un.",
-        "Passes over all pairs; with a GPU, 2 or 3 are better than one.",
+        "Parcours de toutes les paires ; un seul suffit d’ordinaire.",
+        "Passes over all pairs; one is usually enough.",
     ),
     "set_max_pairs": ("Paires au plus", "Pairs at most"),
     "help_max_pairs": (
@@ -47,13 +47,15 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "set_seed": ("Graine", "Seed"),
     "help_seed": (
-        "La même graine donne le même ordre et les mêmes poids.",
-        "The same seed gives the same order and the same weights.",
+        "À nombre de pas égal et sur la même machine, la même graine donne les mêmes poids.",
+        "For as many steps on the same machine, the same seed gives the same weights.",
     ),
     "set_batch_size": ("Paires par lot", "Pairs a batch"),
     "help_batch_size": (
-        "Chaque titre choisit entre les articles de son lot : autant de négatifs, moins un.",
-        "Each title chooses among its batch’s articles: as many negatives, less one.",
+        "Chaque titre choisit entre les articles de son lot : autant de négatifs, moins un, et les "
+        "négatifs difficiles en plus.",
+        "Each title chooses among its batch’s articles: as many negatives, less one, and the hard "
+        "negatives besides.",
     ),
     "set_max_length": ("Tokens lus par texte", "Tokens read of a text"),
     "help_max_length": (
@@ -67,8 +69,8 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "set_mini_batch": ("Textes par morceau", "Texts a chunk"),
     "help_mini_batch": (
-        "La mémoire suit ce nombre, pas la taille du lot.",
-        "Memory follows this number, not the batch.",
+        "Avec la perte par morceaux, la mémoire suit ce nombre, pas la taille du lot.",
+        "With the loss in chunks, memory follows this number, not the batch.",
     ),
     "set_no_duplicates": ("Jamais deux fois le même texte dans un lot", "No text twice in a batch"),
     "help_no_duplicates": (
@@ -190,10 +192,12 @@ STATIC: dict[str, tuple[str, str]] = {
 SPOKEN: dict[str, tuple[str, str]] = {
     "delete_named": ("Supprimer pour de bon : {name}", "Delete for good: {name}"),
     "about_quick": (
-        "Ce que deux cœurs peuvent en dix minutes : textes courts, mots gelés, échelle d’E5, et un "
-        "négatif difficile par paire, car les autres articles d’un lot sont vite trop faciles.",
-        "What two cores can do in ten minutes: short texts, frozen words, E5’s own scale, and a "
-        "hard negative a pair, as the other articles of a batch are soon too easy.",
+        "Ce qu’un processeur à deux cœurs peut faire en dix minutes : textes courts, plongements "
+        "de mots gelés, échelle d’E5, et un négatif difficile par paire, car les autres articles "
+        "d’un lot sont vite trop faciles.",
+        "What a processor with two cores can do in ten minutes: short texts, frozen word "
+        "embeddings, E5’s own scale, and a hard negative a pair, as the other articles of a batch "
+        "are soon too easy.",
     ),
     "about_notebook": (
         "La recette à la lettre : 64 paires par lot, 512 tokens, une époque.",
@@ -240,6 +244,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "arrêté, à reprendre après le pas {step}",
         "stopped, can go on after step {step}",
     ),
+    "state_restartable": ("arrêté, à reprendre du début", "stopped, can start over"),
     "state_trained": ("terminé", "done"),
     "state_broke": ("échoué", "failed"),
     "state_unscored": ("entraîné, pas encore évalué", "trained, not evaluated yet"),
@@ -247,7 +252,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "arrêt demandé : ce qui est en cours se termine et reste",
         "stop asked for: what is at hand ends, and is kept",
     ),
-    "state_stopped": ("à reprendre", "stopped"),
+    "state_stopped": ("à reprendre", "to resume"),
     "fact_step": ("Pas", "Step"),
     "fact_loss": ("Perte", "Loss"),
     "fact_rate": ("Taux", "Rate"),
@@ -291,7 +296,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "head_preset": ("Préréglage", "Preset"),
     "head_state": ("État", "State"),
     "head_steps": ("Pas", "Steps"),
-    "head_trainable": ("Poids appris", "Weights trained"),
+    "head_trainable": ("Poids entraînés", "Weights trained"),
     "head_gain": ("ndcg@10 et écart (95 %)", "ndcg@10 and gain (95%)"),
     "chart_loss": ("Perte par pas", "Loss by step"),
     "chart_validation": ("ndcg@10 en validation", "Validation ndcg@10"),

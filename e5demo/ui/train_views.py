@@ -108,7 +108,10 @@ def _state(language: str, tuned: Tuned, job: Job | None) -> str:
     if not job and tuned.state == "running":  # from a command line
         return say(language, "state_running")
     failed = say(language, "state_broke") if job and job.state == "failed" else None
-    stopped = say(language, "state_resumable", step=count(language, tuned.resumes_at))
+    step = count(language, tuned.resumes_at)
+    stopped = say(
+        language, "state_resumable" if tuned.resumes_at else "state_restartable", step=step
+    )
     return f"{failed}, {stopped}" if failed else stopped
 
 

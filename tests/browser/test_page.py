@@ -68,7 +68,7 @@ def side(page):
 def test_opens_on_the_sample_in_french_and_asks_no_other_host(app, visit):
     page = visit(app)
     expect(side(page)).to_contain_text("Échantillon (fictif)")
-    expect(side(page)).to_contain_text("346 paires de 364 lignes")
+    expect(side(page)).to_contain_text("346 paires sur 364 lignes")
     expect(page.get_by_role("button", name="Chercher")).to_be_visible()
     for name in ("Données", "Splits", "Recherche", "Entraînement", "Comparaison"):
         expect(page.get_by_role("tab", name=name, exact=True)).to_be_visible()
@@ -112,7 +112,7 @@ def test_a_csv_is_uploaded_prepared_searched_and_deleted(app, visit, tmp_path):
     open_tab(page, "Données")
     upload(page, write_news(tmp_path / "dole.csv"))
     expect(side(page)).to_contain_text("dole.csv")
-    expect(side(page)).to_contain_text("3 paires de 5 lignes")
+    expect(side(page)).to_contain_text("3 paires sur 5 lignes")
     shown = page.locator(".articles:visible details")
     expect(shown).to_have_count(3)
     page.get_by_label("Titre de 10 caractères ou moins : 1").check()
@@ -201,10 +201,10 @@ def test_splits_are_drawn_browsed_and_saved(app, visit):
     panel.get_by_label("Notebook : comme l’original").check()
     panel.get_by_role("button", name="Découper").click()
     expect(panel).to_contain_text("Les scores d’un modèle affiné")
-    expect(side(page)).to_contain_text("split notebook")
+    expect(side(page)).to_contain_text("découpage notebook")
     panel.get_by_label("Groupé : les doublons restent ensemble").check()
     panel.get_by_role("button", name="Découper").click()
-    expect(side(page)).to_contain_text("split groupé")
+    expect(side(page)).to_contain_text("découpage groupé")
 
 
 def test_scores_are_measured_shown_and_found_again(app, visit):
@@ -562,7 +562,7 @@ def test_many_queries_give_one_table(app, visit):
     page = visit(app)
     open_tab(page, "Par lots")
     page.get_by_label("Requêtes, une par ligne").fill("baleine\n\n=SOMME(A1)\nbaleine\nneige")
-    page.get_by_role("button", name="Chercher toutes").click()
+    page.get_by_role("button", name="Tout chercher").click()
     expect(page.get_by_text("Requêtes : 3 ;")).to_be_visible()
     with page.expect_download() as caught:
         page.locator(".file-preview a[download]:visible").click()
@@ -573,7 +573,7 @@ def test_many_queries_give_one_table(app, visit):
     }  # fmt: skip
     assert rows[0]["title"] == "Une baleine égarée dans le port de Saint-Nazaire"
     page.get_by_label("Requêtes, une par ligne").fill("\n".join(f"neige {i}" for i in range(1000)))
-    page.get_by_role("button", name="Chercher toutes").click()
+    page.get_by_role("button", name="Tout chercher").click()
     stop = page.get_by_role("button", name="Arrêter", exact=True)
     expect(page.get_by_text(re.compile("/ 1\\s000$"))).to_be_visible()
     stop.click()

@@ -117,7 +117,7 @@ def test_a_row_that_opens_is_a_button_with_its_text():
 def test_repeats_name_each_title_once_and_eight_rows():
     group = Repeat("passage", ["Un", "Deux", "Un"] + ["Un"] * 6, list(range(1, 10)))
     seen = Seen(html.repeats("fr", [group]))
-    assert seen.text == ["Un", "Deux", "9 × même article · ligne 1, 2, 3, 4, 5, 6, 7, 8 …"]
+    assert seen.text == ["Un", "Deux", "9 × même article · lignes 1, 2, 3, 4, 5, 6, 7, 8 …"]
     assert "…" not in html.repeats("fr", [Repeat("near", ["Un", "Deux"], [3, 4])])
 
 

@@ -24,7 +24,7 @@ def test_passages_are_grouped_by_what_became_of_their_rank():
         "rang égal": [False, False, True, False, False],
         "non cherché": [False, False, False, True, False],
     }
-    assert list(groups("en", mapped(None, [None, None]), "change")) == ["not asked for"]
+    assert list(groups("en", mapped(None, [None, None]), "change")) == ["not searched for"]
 
 
 def test_the_most_frequent_agencies_have_a_style_each_and_the_rest_one():

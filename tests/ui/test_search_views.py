@@ -38,7 +38,7 @@ def moved(seen):
 
 def test_a_search_that_is_not_exact_says_so():
     exact = column("baseline", "a")
-    assert search_views.took("fr", exact) == "encodage 1,2 ms, recherche 0,5 ms"
+    assert search_views.took("fr", exact) == "encodage 1,2\u00a0ms, recherche 0,5\u00a0ms"
     near = replace(exact, recall_of_flat=0.9951)
     assert search_views.took("fr", near).endswith(
         "· approchée\u00a0: 99,5\u00a0% des 10 premiers exacts"
@@ -64,7 +64,7 @@ def test_hits_that_moved_are_told_against_the_left_column():
     assert moved(seen) == ["move gone", "move gone", "move up", "move new", "move new"]
     assert "absent à droite" in seen.words
     assert "▲ 1" in seen.words
-    assert "nouveau (rang 5 à gauche)" in seen.words
+    assert "nouveau (rang 5 en 1re colonne)" in seen.words
 
 
 def test_of_three_columns_the_left_one_says_where_a_hit_is_gone():
@@ -136,7 +136,7 @@ def test_the_query_s_words_are_marked_in_title_and_text():
 
 def test_how_long_it_took_and_how_far_two_columns_agree():
     seen = page(column("bm25", "abc"), column("baseline", "abc"))
-    assert "encodage 1,2 ms, recherche 0,5 ms" in seen.words
+    assert "encodage 1,2\u00a0ms, recherche 0,5\u00a0ms" in seen.words
     assert "recouvrement 1,00 · RBO 1,00" in seen.words
     assert "colonne de référence" in seen.words
 
