@@ -205,9 +205,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "about_best": (
         "Deux heures au plus : comme « rapide », sur des textes deux fois plus longs, avec deux "
-        "négatifs difficiles par paire et des validations en chemin.",
-        "Two hours at most: as “quick”, on texts twice as long, with two hard negatives a pair and "
-        "validations on the way.",
+        "négatifs difficiles par paire, des vecteurs courts (128 dimensions) appris en même temps "
+        "et des validations en chemin.",
+        "Two hours at most: as “quick”, on texts twice as long, with two hard negatives a pair, "
+        "short vectors (128 dimensions) learned beside, and validations on the way.",
     ),
     "cost": ("≈ {time} · {memory}", "≈ {time} · {memory}"),
     "cost_unknown": ("coût à mesurer", "cost not measured yet"),
