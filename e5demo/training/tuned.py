@@ -1,8 +1,9 @@
 """Trainings on disk: what was asked, how far it came, and the tuned model that it gave.
 
 A folder per training: `training.json` (what was asked), `extra.parquet` (the triplets beside its
-pairs, where there are some), what `checkpoints` keeps while it goes on, the weights, and, last,
-`tuned.json`, without which it is no tuned model yet.
+pairs, where there are some), what `checkpoints` keeps while it goes on, the weights, the reduction
+to fewer dimensions where one was asked for, and, last, `tuned.json`, without which it is no tuned
+model yet.
 """
 
 import time
