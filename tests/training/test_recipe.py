@@ -39,8 +39,9 @@ def test_best_has_as_many_passages_a_step_as_quick_and_more_of_them_hard(method)
     best, quick = make_recipe(method, "best"), make_recipe(method, "quick")
     assert (best.hard_negatives, best.validations, best.patience) == (2, 4, None)
     assert (best.max_minutes, best.epochs, best.max_length) == (120, 3, 128)
-    assert (best.cached, best.scale, best.learning_rate) == (False, 100, quick.learning_rate)
-    assert best.batch_size == 32
+    assert (best.cached, best.scale, best.batch_size) == (False, 100, 32)
+    assert best.learning_rate == {"full": 4e-5, "lora": quick.learning_rate}[method]
+    assert (best.matryoshka, quick.matryoshka) == (128, None)
 
 
 @pytest.mark.parametrize(

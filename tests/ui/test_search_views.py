@@ -136,7 +136,7 @@ def test_the_query_s_words_are_marked_in_title_and_text():
 
 def test_how_long_it_took_and_how_far_two_columns_agree():
     seen = page(column("bm25", "abc"), column("baseline", "abc"))
-    assert "encodage 1,2\u00a0ms, recherche 0,5\u00a0ms" in seen.words
+    assert "encodage 1,2 ms, recherche 0,5 ms" in seen.words
     assert "recouvrement 1,00 · RBO 1,00" in seen.words
     assert "colonne de référence" in seen.words
 
