@@ -31,7 +31,7 @@ from e5demo.training.validation import make_validator
 from e5demo.training.worker import count_steps, make_loss, prepare_model, train
 from e5demo.workspace import read_json, remove_folder, timings, write_csv, write_json, write_text
 
-FITTED_PAIRS = 20_000  # titles and articles encoded for it, where there are more
+FITTED_PAIRS = 20_000  # that fewer dimensions are fitted to, where there are more
 KEPT_RECIPES = 200  # a form writes one for each of its states
 
 
