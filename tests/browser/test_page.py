@@ -200,7 +200,7 @@ def test_splits_are_drawn_browsed_and_saved(app, visit):
     assert next(csv.reader(io.StringIO(text))) == ["question", "answer"]
     panel.get_by_label("Notebook : comme l’original").check()
     panel.get_by_role("button", name="Découper").click()
-    expect(panel).to_contain_text("Les scores d’un modèle affiné")
+    expect(panel).to_contain_text("Chacune flatte les scores d’un modèle affiné")
     expect(side(page)).to_contain_text("découpage notebook")
     panel.get_by_label("Groupé : les doublons restent ensemble").check()
     panel.get_by_role("button", name="Découper").click()
