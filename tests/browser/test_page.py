@@ -503,7 +503,7 @@ def test_an_ablation_joins_the_table(app, visit):
     expect(rows.filter(has_text="int8")).to_have_count(1, timeout=120_000)
     expect(page.locator(".verdict")).to_contain_text("ndcg@10")
     page.get_by_role("button", name="Vecteurs int8").click()
-    expect(page.locator(".toast-body", has_text="déjà été mesuré")).to_be_visible()
+    expect(page.locator(".toast-body", has_text="existe déjà")).to_be_visible()
 
 
 def test_a_blind_vote_is_counted_and_exported(app, visit):
