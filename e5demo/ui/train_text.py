@@ -12,7 +12,7 @@ STATIC: dict[str, tuple[str, str]] = {
     "preset_quick": ("Rapide", "Quick"),
     "preset_notebook": ("Notebook", "Notebook"),
     "preset_best": ("Soigné", "Best"),
-    "measure_button": ("Chronométrer sur cette machine", "Time on this machine"),
+    "measure_button": ("Chronométrer ici", "Time it here"),
     "train_button": ("Affiner", "Tune"),
     "settings": ("Réglages", "Settings"),
     "command": ("Commande et fichier de réglages", "Command and settings file"),
