@@ -5,7 +5,6 @@ Imports torch: for those who train.
 """
 
 import math
-import re
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ KEPT = 8192  # passages of the last batches, to rank as well
 LIKENESS = 0.5  # the weight of ranking them as the whole vector does
 TEACHER_SCALE = 100.0  # E5's own temperature
 START_SCALE = 50.0
-RATES = {r"reducer\.axes": 1e-3, r"reducer\.log_scale": 1e-2}
+RATES = {"axes": 1e-3, "log_scale": 1e-2}  # learning rates of its parameters
 STEPS, TITLES = 300, 512  # of the second part
 
 
@@ -48,9 +47,12 @@ class Reducer(Module):
         """At the principal components of these passages' unit vectors, about their mean."""
         vectors = vectors.cpu()  # Apple's graphics have no eigenvectors
         components = torch.linalg.eigh(torch.cov(vectors.T)).eigenvectors.flip(1)
-        self.mean.copy_(vectors.mean(dim=0))
-        self.axes.data.copy_(components[:, : self.axes.shape[1]])
+        self.take(vectors.mean(dim=0), components[:, : self.axes.shape[1]])
         self.count.zero_()
+
+    def take(self, mean: Tensor, axes: Tensor) -> None:
+        self.mean.copy_(mean)
+        self.axes.data.copy_(axes)
 
     def cosines(self, queries: Tensor, passages: Tensor) -> Tensor:
         """In fewer dimensions, scaled."""
@@ -131,13 +133,9 @@ def fit(
     torch.manual_seed(seed)
     asked, read = torch.tensor(titles), torch.tensor(passages)
     reducer = Reducer(*start.axes.shape)
-    reducer.mean.copy_(torch.tensor(start.mean))
-    reducer.axes.data.copy_(torch.tensor(start.axes))
+    reducer.take(torch.tensor(start.mean), torch.tensor(start.axes))
     optimiser = torch.optim.Adam(
-        {"params": [part], "lr": rate}
-        for name, part in reducer.named_parameters()
-        for pattern, rate in RATES.items()
-        if re.search(pattern, f"reducer.{name}")
+        [{"params": [getattr(reducer, name)], "lr": rate} for name, rate in RATES.items()]
     )
     falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, STEPS)
     for step in range(STEPS):

@@ -250,7 +250,9 @@ def _trainer(
     if _reducer(model):
         from e5demo.training.reducer import RATES
 
-        arguments.learning_rate_mapping = RATES
+        arguments.learning_rate_mapping = {
+            rf"reducer\.{name}$": rate for name, rate in RATES.items()
+        }
     return Trainer(
         model=model,
         args=arguments,
