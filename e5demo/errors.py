@@ -159,7 +159,7 @@ class TooDeep(E5DemoError):
 
 class NotEncoded(E5DemoError):
     sentence = (
-        "{retriever} has yet to read {passages} passages, about {seconds} seconds: encode the "
+        "{retriever} has yet to read {passages} passages, about {minutes} min: encode the "
         "corpus first (the button under Side by side, or: encode)."
     )
 

@@ -563,7 +563,7 @@ def test_experiments_are_called_differently(tmp_path):
         "Fusion · Mon modèle",
         "Mon modèle",
     ]
-    assert retriever_name("en", "fusion:full-2da72c24", {}) == "Fusion · Full 2da72c24"
+    assert retriever_name("en", "fusion:full-2da72c24", {}) == "Fusion · Tuned E5 2da72c24"
 
 
 @pytest.mark.parametrize("key", TEXTS)

@@ -1,6 +1,7 @@
 """Evaluations beside each other: verdicts, the map of the news, reports."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from threading import Condition
 
@@ -213,4 +214,4 @@ class Comparisons(Library):
 def check_patience(retriever: str, passages: int, seconds: float) -> None:
     """Raises NotEncoded where a person would wait too long: that is a job then."""
     if seconds > PATIENCE_SECONDS:
-        raise NotEncoded(retriever=retriever, passages=passages, seconds=round(seconds))
+        raise NotEncoded(retriever=retriever, passages=passages, minutes=ceil(seconds / 60))

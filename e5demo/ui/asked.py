@@ -113,8 +113,12 @@ def named(language: str, backend: Backend, names: Sequence[str]) -> dict[str, st
 
 def link_to(query: str, names: Sequence[str], kind: str) -> str:
     """The address of a search, as `of_link` reads it; a moment makes each a new one."""
-    told = {"q": query, "with": ",".join(names), "in": kind, "at": str(time.monotonic_ns())}
-    return f"?{urlencode(told)}"
+    return f"?{urlencode({'q': query, 'with': ','.join(names), 'in': kind, 'at': moment()})}"
+
+
+def moment() -> str:
+    """For `Controls.again`, and for a link, a value that it had never before."""
+    return str(time.monotonic_ns())
 
 
 def of_link(address: str, known: Sequence[str], agencies: Sequence[str]) -> Mapping[str, Any]:

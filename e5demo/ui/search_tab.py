@@ -1,7 +1,5 @@
 """Recherche: one query, several retrievers, their answers side by side, and where to look."""
 
-import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,20 +9,18 @@ import gradio as gr
 
 from e5demo.answers import Column
 from e5demo.backend import MOST_COLUMNS, Backend
-from e5demo.backend.comparisons import PATIENCE_SECONDS
-from e5demo.data.corpus import Corpus
 from e5demo.data.profile import agencies
 from e5demo.errors import E5DemoError, EmptyQuery
-from e5demo.retrieval.engine import RETRIEVERS
 from e5demo.retrieval.explain import word_spans
 from e5demo.ui import search_views
-from e5demo.ui.asked import COPY_LINK, HITS, Controls, named, of_link, read
+from e5demo.ui.asked import COPY_LINK, HITS, Controls, moment, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
+from e5demo.ui.encoding import offer_encoding, to_encode
 from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.reasons import create_reasons, written
-from e5demo.ui.text import count, duration, explain, label, say
+from e5demo.ui.text import explain, label, say
 from e5demo.ui.votes import create_votes
 
 # Found in the sample by shared words, by meaning, and by a name that only words can match.
@@ -100,7 +96,7 @@ def create_search_tab(frame: Frame) -> None:
         if "columns" in found:  # with a model that came meanwhile among the choices
             chosen = found["columns"]
             asked["columns"] = retriever_choices(language, backend, chosen, most=None)
-        return [*(asked.get(name, gr.skip()) for name in CONTROLS), _now()]
+        return [*(asked.get(name, gr.skip()) for name in CONTROLS), moment()]
 
     @guarded
     def follow_link(visitor: str | None, language: str, address: str, before: str) -> Any:
@@ -113,7 +109,7 @@ def create_search_tab(frame: Frame) -> None:
         elsewhere = parse_qs(address.removeprefix("?")).get("data", [dataset.id])[0]
         if elsewhere != dataset.id:
             inform(say(language, "link_elsewhere", dataset=elsewhere))
-        again = _now() if "query" in found else gr.skip()
+        again = moment() if "query" in found else gr.skip()
         return [*(found.get(name, gr.skip()) for name in CONTROLS), again, address]
 
     @guarded
@@ -158,7 +154,7 @@ def create_search_tab(frame: Frame) -> None:
         )
         for name in asked.names:
             try:
-                missing = _unread(language, backend, corpus, name)
+                missing = to_encode(language, backend, corpus, name)
                 if missing:
                     unread = unread or name
                     waiting[name] = missing
@@ -179,19 +175,6 @@ def create_search_tab(frame: Frame) -> None:
             )
 
     @guarded
-    def start_encoding(visitor: str | None, language: str, was: str, retriever: str) -> Any:
-        backend = frame.backend(visitor)
-        dataset, choices = current(backend)
-        which = read(*json.loads(was)[1:]).kind  # the corpus that was searched
-        model = retriever.rpartition(":")[2]
-        options = [f"--corpus={which}", f"--max-length={choices.max_length}"]
-        if model not in RETRIEVERS:
-            options.append(f"--retriever={model}")
-        frame.submit(backend, dataset.name, "encode", dataset, *options)
-        inform(say(language, "encoding_queued"))
-        return gr.update(visible=False)
-
-    @guarded
     def copied(visitor: str | None, language: str, done: str, *_: Any) -> None:
         if done:
             inform(say(language, "link_copied"))
@@ -208,8 +191,8 @@ def create_search_tab(frame: Frame) -> None:
     moments = [controls.again.change, ask.click, query.submit]
     gr.on(moments, fill, asked, [*shown, tabs, sheet, searched], **options)
     for example in examples:
-        example.click(lambda text: (text, _now()), example, [query, controls.again], **LIGHT)
-    encode.click(start_encoding, [*frame.who, searched, to_read], encode, **LIGHT)
+        example.click(lambda text: (text, moment()), example, [query, controls.again], **LIGHT)
+    offer_encoding(frame, controls, encode, to_read, searched)
     chosen = [*frame.who, controls.columns]
     controls.columns.input(keep_columns, chosen, None, **LIGHT)
     frame.job_signal.change(new_retrievers, chosen, controls.columns, **LIGHT)
@@ -242,11 +225,6 @@ def _controls(frame: Frame, query: gr.Textbox) -> Controls:
     return Controls(query, columns, kind, k, narrowed, days[0], days[1], gr.State(""))
 
 
-def _now() -> str:
-    """For `Controls.again`, a value that it had never before."""
-    return str(time.monotonic_ns())
-
-
 def _examples(backend: Backend) -> list[str]:
     """Three to try: fixed ones for the sample, titles of the data for other data."""
     dataset, _ = current(backend)
@@ -255,12 +233,3 @@ def _examples(backend: Backend) -> list[str]:
     titles = dataset.pairs["query"]
     found = titles.sample(len(SAMPLE_EXAMPLES), replace=True, random_state=0)
     return found.str.replace("__i18n__", "").tolist()  # gradio's mark of a text to translate
-
-
-def _unread(language: str, backend: Backend, corpus: Corpus, retriever: str) -> str:
-    """What E5 would first have to read and how long that takes; empty if a person can wait."""
-    passages, seconds = backend.to_read(corpus, retriever, backend.choices().max_length)
-    if seconds <= PATIENCE_SECONDS:
-        return ""
-    told = {"count": count(language, passages), "time": duration(language, seconds)}
-    return say(language, "to_encode", **told)

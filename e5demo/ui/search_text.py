@@ -144,10 +144,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "margin_none": ("à égalité avec le suivant", "level with the next"),
     "why": ("Pourquoi ce résultat ?", "Why this result?"),
     "to_encode": (
-        "E5 n’a pas encore lu ce corpus : {count} articles à encoder, environ {time}. BM25 répond "
-        "tout de suite.",
-        "E5 has not read this corpus yet: {count} articles to encode, about {time}. BM25 answers "
-        "at once.",
+        "Ce modèle n’a pas encore lu ce corpus : {count} articles à encoder, environ {time}. BM25 "
+        "répond tout de suite.",
+        "This model has not read this corpus yet: {count} articles to encode, about {time}. BM25 "
+        "answers at once.",
     ),
     "encoding_queued": ("L’encodage est lancé.", "Encoding has started."),
     "link_elsewhere": (

@@ -94,11 +94,11 @@ STATIC: dict[str, tuple[str, str]] = {
     # kinds of retrievers, and what is searched
     "retrievers": ("Moteurs", "Retrievers"),
     "bm25": ("BM25", "BM25"),
-    "full": ("Complet", "Full"),
+    "full": ("E5 affiné", "Tuned E5"),
     "lora": ("LoRA", "LoRA"),
     "baseline": ("E5 de base", "E5 baseline"),
     "fusion": ("Fusion", "Fusion"),
-    "rerank": ("Reclassé", "Reranked"),
+    "rerank": ("Fusion reclassée", "Reranked fusion"),
     "corpus": ("Chercher dans", "Search in"),
     "corpus_test": ("le split de test", "the test split"),
     "corpus_all": ("tous les articles", "all articles"),
@@ -337,7 +337,7 @@ FRENCH_ERRORS: dict[str, str] = {
         "{depth}."
     ),
     "NotEncoded": (
-        "{retriever} doit encore lire {passages} articles, environ {seconds} secondes : encodez "
+        "{retriever} doit encore lire {passages} articles, environ {minutes} min : encodez "
         "d’abord le corpus (le bouton sous « Côte à côte », ou : encode)."
     ),
     "NoVectors": (

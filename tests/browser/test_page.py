@@ -378,11 +378,13 @@ def test_a_set_too_small_to_split_says_so_where_the_split_would_be(app, visit, t
 
 def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
     page = visit(app)
-    choose(page, "Fusion", "Reclassé")
+    choose(page, "Fusion", "Fusion reclassée")
     ask(page, "Une baleine égarée dans le port de Saint-Nazaire")
-    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion", "Reclassé"])
+    expect(page.locator(".answer h3")).to_have_text(
+        ["BM25", "E5 de base", "Fusion", "Fusion reclassée"]
+    )
     expect(page.locator(".note.summary:visible")).to_contain_text(
-        "Rang de l’article visé : BM25 1, E5 de base 1, Fusion 1, Reclassé 1."
+        "Rang de l’article visé : BM25 1, E5 de base 1, Fusion 1, Fusion reclassée 1."
     )
     expect(page.locator(".kind-baseline")).to_contain_text(re.compile(r"RBO 0,\d\d"))
     expect(page.locator(".moves g.gold line")).to_have_count(3)
@@ -403,9 +405,11 @@ def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
         page.get_by_role("button", name="Fermer").click()
         expect(sheet).to_have_count(0)
     page.reload()
-    expect(page.locator("#columns")).to_contain_text("Reclassé")
+    expect(page.locator("#columns")).to_contain_text("Fusion reclassée")
     ask(page, "baleine")
-    expect(page.locator(".answer h3")).to_have_text(["BM25", "E5 de base", "Fusion", "Reclassé"])
+    expect(page.locator(".answer h3")).to_have_text(
+        ["BM25", "E5 de base", "Fusion", "Fusion reclassée"]
+    )
 
 
 def test_filters_narrow_every_column(app, visit):
