@@ -51,7 +51,7 @@ def create_compare_tab(frame: Frame) -> None:
         ground = gr.Dropdown(label=t("ground"), choices=[], scale=3, min_width=240)
         left = gr.Dropdown(label=t("left_experiment"), choices=[], scale=2, min_width=150)
         right = gr.Dropdown(label=t("right_experiment"), choices=[], scale=2, min_width=150)
-        metric = gr.Dropdown(label=t("metric"), choices=[], scale=1, min_width=110)
+        metric = gr.Dropdown(label=t("metric"), choices=[], scale=1, min_width=150)
     with gr.Row(visible=False) as keeper:
         kept = gr.Dropdown(label=t("kept"), choices=[], multiselect=True, min_width=260)
     about = gr.HTML()
