@@ -38,13 +38,13 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
         draw = gr.Button(t("random_query"), scale=0, min_width=150)
     measure = gr.Button(t("measure_ranks"), visible=False)
     listing = gr.HTML(js_on_load=ON_LIST)
-    with gr.Row(elem_classes="pages"):
+    with gr.Row(elem_classes="pages", visible=False) as turner:
         back = gr.Button(t("previous"), size="sm", min_width=110, scale=0)
         where = gr.HTML()
         forth = gr.Button(t("next"), size="sm", min_width=110, scale=0)
     number, asked_for = gr.State(1), gr.State("")
-    shown = [which, about, measure, listing, where, number, asked_for]
-    nothing = [gr.update(visible=False), "", "", 1, ""]
+    shown = [which, about, measure, listing, turner, where, number, asked_for]
+    nothing = [gr.update(visible=False), "", gr.update(visible=False), "", 1, ""]
 
     @guarded
     def show(visitor: str | None, language: str, wanted: int, before: str, *values: Any) -> Any:
@@ -66,12 +66,13 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
             found = found[plain_text(found["query"]).str.contains(word, regex=False)]
         lines, at, pages = page(found, wanted if str(values) == before else 1, PAGE_QUERIES)
         there = {name: names[name] for name in names if name in ranks}
-        place = f"{count(language, at)} / {count(language, pages)}" if len(found) else ""
+        place = f"{count(language, at)} / {count(language, pages)}"
         return (
             kept,
             _about(language, ranks, names, left, right) + _unfiltered(language, settings),
             gr.update(visible=bool(missing)),
             _table(language, lines, there),
+            gr.update(visible=pages > 1),
             html.note(place),
             at,
             str(values),
