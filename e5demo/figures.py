@@ -318,13 +318,13 @@ def _map_traces(
     told = sample.passages["title"].to_numpy()
     for group, (style, belongs) in groups.items():
         here = np.asarray(belongs)
-        mark = {"symbol": style[0], "color": style[1]}
-        mark |= {"size": 5 if style == REST else 7, "opacity": 0.75}
+        small = {"size": 5 if style == REST else 7, "opacity": 0.75}
         if style in CHANGES[:2]:  # few, and what the map is looked at for
-            mark |= {"size": 11, "opacity": 1}
+            small = {"size": 11, "opacity": 1}
+        mark = {"symbol": style[0], "color": style[1], **small}
         yield _dots(passages[here], told[here], group, mark)
-    mark = {"size": 9, "symbol": "star", "color": INK}
-    yield _dots(queries, sample.queries["query"].to_numpy(), called, mark)
+    star = {"size": 9, "symbol": "star", "color": INK}
+    yield _dots(queries, sample.queries["query"].to_numpy(), called, star)
 
 
 def _dots(places: np.ndarray, told: np.ndarray, name: str, marker: dict[str, Any]) -> go.Scatter:

@@ -227,7 +227,9 @@ def test_the_training_of_a_tuned_model_is_told(tmp_path):
     (told,) = json.loads((out / "experiments.json").read_text("utf-8"))["experiments"]
     assert told["training"]["settings"]["seed"] == 7
     assert (told["training"]["pairs"], told["training"]["experiment"]) == (1500, "lora-1")
-    assert "lora, quick, 1,500 pairs, 0 steps, seed 7" in (out / "report.html").read_text("utf-8")
+    assert "LoRA, preset quick, 1,500 pairs, 0 steps, seed 7" in (out / "report.html").read_text(
+        "utf-8"
+    )
 
 
 def test_one_experiment_has_no_differences(tmp_path):

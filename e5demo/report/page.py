@@ -193,7 +193,7 @@ def _measured(language: str, evidence: Evidence) -> str:
     split_told = say(
         language,
         "split_told",
-        mode=split.mode,
+        mode=say(language, f"mode_{split.mode}"),
         test=share(language, split.test_share),
         validation=share(language, split.validation_share),
         seed=split.seed,
@@ -232,7 +232,7 @@ def _measured_row(language: str, evidence: Evidence, one: Experiment) -> list[st
         training = say(
             language,
             "training_told",
-            method=tuned.settings.method,
+            method=say(language, f"method_{tuned.settings.method}"),
             preset=tuned.preset,
             pairs=count(language, tuned.pairs),
             steps=count(language, tuned.trained.steps if tuned.trained else 0),

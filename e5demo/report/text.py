@@ -90,6 +90,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{mode}, test {test}, validation {validation} du reste, graine {seed}",
         "{mode}, test {test}, validation {validation} of the rest, seed {seed}",
     ),
+    "mode_grouped": ("groupé", "grouped"),
+    "mode_notebook": ("notebook", "notebook"),
     "pairs": ("Paires", "Pairs"),
     "pairs_told": (
         "entraînement {train}, validation {validation}, test {test}",
@@ -106,9 +108,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "precision": ("Précision", "Precision"),
     "training": ("Entraînement", "Training"),
     "training_told": (
-        "{method}, {preset}, {pairs} paires, {steps} pas, graine {seed}",
-        "{method}, {preset}, {pairs} pairs, {steps} steps, seed {seed}",
+        "{method}, préréglage {preset}, {pairs} paires, {steps} pas, graine {seed}",
+        "{method}, preset {preset}, {pairs} pairs, {steps} steps, seed {seed}",
     ),
+    "method_full": ("tous les poids", "all weights"),
+    "method_lora": ("LoRA", "LoRA"),
     "measured_at": ("Mesuré le", "Measured on"),
     "versions": ("Bibliothèques", "Libraries"),
     "report_versions": ("Ce rapport", "This report"),
