@@ -47,11 +47,11 @@ def offer_encoding(
     def search_again(
         visitor: str | None, language: str, retriever: str, was: str, text: str, *settings: Any
     ) -> Any:
-        """After a job: once the corpus is read, unless the query has been changed since. Where the
-        reading was stopped, it can be started again."""
-        if not retriever or was != written(text, settings):
-            return gr.skip(), gr.skip()
+        """After a job: once the corpus is read that a column waits for, unless the query has been
+        changed or the model deleted since. A reading that was stopped can be started again."""
         backend = frame.backend(visitor)
+        if retriever not in backend.retrievers() or was != written(text, settings):
+            return gr.skip(), gr.skip()
         if not to_encode(language, backend, read(*settings).corpus(backend), retriever):
             return moment(), gr.skip()
         reading = any(job.active and job.command[0] == "encode" for job in frame.jobs(backend))
