@@ -36,6 +36,8 @@ def main() -> None:
     dataset = backend.resolve(options.csv) if options.csv else backend.sample()
     titles = backend.split_rows(dataset, SplitSettings(mode="notebook"), "train")["query"]
     columns = [*RETRIEVERS, *([options.tuned] if options.tuned else [])]
+    everything = backend.corpus(dataset, SplitSettings(mode="notebook"), "all")
+    backend.check_read(everything, columns, options.max_length)  # raises where it is not encoded
     kinds = {name: [name] for name in columns} | {"beside each other": columns}
     wanted = (options.queries + 2) * len(kinds)
     drawn = titles.drop_duplicates()
