@@ -34,9 +34,10 @@ def main() -> None:
     options = parser.parse_args()
     backend = Backend(Workspace.local(), Engine(embeddings()))
     dataset = backend.resolve(options.csv) if options.csv else backend.sample()
-    titles = backend.split_rows(dataset, SplitSettings(mode="notebook"), "train")["query"]
+    split = SplitSettings(mode="notebook")
+    titles = backend.split_rows(dataset, split, "train")["query"]
     columns = [*RETRIEVERS, *([options.tuned] if options.tuned else [])]
-    everything = backend.corpus(dataset, SplitSettings(mode="notebook"), "all")
+    everything = backend.corpus(dataset, split, "all")
     backend.check_read(everything, columns, options.max_length)  # raises where it is not encoded
     kinds = {name: [name] for name in columns} | {"beside each other": columns}
     wanted = (options.queries + 2) * len(kinds)

@@ -1,6 +1,5 @@
 """A table of articles that is searched, filtered, sorted and paged on the server."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ Source = Callable[..., pd.DataFrame]
 
 @dataclass(frozen=True)
 class Browser:
-    """The widgets that a tab sets: `redraw` takes `redrawn()` where the rows may have changed."""
+    """The widgets that a tab sets: `redraw` takes a `moment` where the rows may have changed."""
 
     agency: gr.Dropdown
     redraw: gr.State
@@ -64,20 +63,20 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
         back = gr.Button(text_of("previous"), size="sm", min_width=110, scale=0)
         where = gr.HTML()
         forth = gr.Button(text_of("next"), size="sm", min_width=110, scale=0)
-    number, redraw = gr.State(1), gr.State(0)
+    number, redraw = gr.State(1), gr.State("")
     asked_for = gr.State("")  # what the shown page was asked for with: another question starts anew
     filters = [text, agency, since, until, order]
 
     @guarded
     def show(
-        visitor: str | None, language: str, wanted: int, before: str, _: int, *values: Any
+        visitor: str | None, language: str, wanted: int, before: str, _: str, *values: Any
     ) -> Any:
         backend: Backend = frame.backend(visitor)
         rows = source(backend, *values[: len(own)])
         words, agencies, first_day, last_day, how = values[len(own) :]
         wanted_rows = Filter.checked(agencies, first_day, last_day, text=words or "", order=how)
         found = browse(rows, wanted_rows)
-        lines, at, _ = page(found, wanted if str(values) == before else 1)
+        lines, at, _pages = page(found, wanted if str(values) == before else 1)
         first = (at - 1) * PAGE_ROWS
         place = say(
             language,
@@ -112,11 +111,6 @@ def create_browser(frame: Frame, source: Source, own: list[gr.components.Compone
     back.click(lambda at: at - 1, number, number, **LIGHT)
     forth.click(lambda at: at + 1, number, number, **LIGHT)
     return Browser(agency, redraw)
-
-
-def redrawn() -> int:
-    """A value for `Browser.redraw` that it had never before."""
-    return time.monotonic_ns()
 
 
 def _nothing(language: str) -> str:

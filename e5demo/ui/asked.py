@@ -1,7 +1,6 @@
 """What the search tab is set to: the widgets, and their values as handlers read them."""
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from e5demo.config import CorpusKind
 from e5demo.data.browsing import Scope
 from e5demo.data.corpus import Corpus
 from e5demo.ui import html
-from e5demo.ui.frame import corpus_in_use
+from e5demo.ui.frame import corpus_in_use, moment
 
 HITS, MOST_HITS = 10, 50
 # The address of a search: what a link names, and how it is made in the browser.
@@ -114,11 +113,6 @@ def named(language: str, backend: Backend, names: Sequence[str]) -> dict[str, st
 def link_to(query: str, names: Sequence[str], kind: str) -> str:
     """The address of a search, as `of_link` reads it; a moment makes each a new one."""
     return f"?{urlencode({'q': query, 'with': ','.join(names), 'in': kind, 'at': moment()})}"
-
-
-def moment() -> str:
-    """For `Controls.again`, and for a link, a value that it had never before."""
-    return str(time.monotonic_ns())
 
 
 def of_link(address: str, known: Sequence[str], agencies: Sequence[str]) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """Where to look: the test queries on which two retrievers differ, and a click to open one."""
 
 import random
-import time
 from typing import Any
 
 import gradio as gr
@@ -14,7 +13,7 @@ from e5demo.evaluation.contrasts import CONTRASTS, contrasted, gains
 from e5demo.evaluation.runs import DEPTH
 from e5demo.ui import html
 from e5demo.ui.asked import Controls, named, read
-from e5demo.ui.frame import LIGHT, Frame, current, current_split
+from e5demo.ui.frame import LIGHT, Frame, current, current_split, moment
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import count, explain, label, say
 
@@ -103,7 +102,7 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
         return gr.update(visible=False)
 
     def picked(event: gr.EventData) -> tuple[str, str]:
-        return event.query, str(time.monotonic_ns())
+        return event.query, moment()
 
     @guarded
     def draw_one(visitor: str | None, language: str, last: str) -> Any:
@@ -112,7 +111,7 @@ def create_contrasts(frame: Frame, controls: Controls) -> None:
         dataset, choices = current(backend)
         titles = backend.split_rows(dataset, choices.split, "test")["query"]
         others = titles[titles != last].tolist() or titles.tolist()
-        return random.choice(others), str(time.monotonic_ns())
+        return random.choice(others), moment()
 
     asked = [*frame.who, number, asked_for, which, words, *controls.settings]
     moments = [controls.columns.change, controls.kind.change, frame.scene.change,

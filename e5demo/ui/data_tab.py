@@ -14,7 +14,7 @@ from e5demo.data.reading import DELIMITERS, ENCODINGS, guess_columns, preview
 from e5demo.data.store import Dataset
 from e5demo.errors import E5DemoError
 from e5demo.ui import html
-from e5demo.ui.articles import create_browser, redrawn
+from e5demo.ui.articles import create_browser
 from e5demo.ui.data_views import (
     dataset_name,
     field_table,
@@ -23,7 +23,7 @@ from e5demo.ui.data_views import (
     reading_note,
     repeat_list,
 )
-from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, scene_of
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, moment, scene_of
 from e5demo.ui.guard import guarded, inform, refuse
 from e5demo.ui.text import explain, say
 
@@ -157,7 +157,7 @@ def create_data_tab(frame: Frame) -> None:
         return [gr.update(visible=not asking), *[gr.update(visible=asking)] * 2]
 
     rendered = frame.scene.change(render, frame.who, shown, **LIGHT)
-    rendered.then(redrawn, None, browser.redraw, **LIGHT)
+    rendered.then(moment, None, browser.redraw, **LIGHT)
     dataset.input(choose, [*frame.who, dataset], frame.scene, **HEAVY)
     opened = [frame.scene, source, reading, *read_as, head]
     upload.upload(open_upload, [*frame.who, upload], opened, **HEAVY)

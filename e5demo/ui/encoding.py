@@ -9,8 +9,8 @@ from e5demo.backend import Backend
 from e5demo.backend.comparisons import PATIENCE_SECONDS
 from e5demo.data.corpus import Corpus
 from e5demo.retrieval.engine import RETRIEVERS
-from e5demo.ui.asked import Controls, moment, read
-from e5demo.ui.frame import LIGHT, Frame, current
+from e5demo.ui.asked import Controls, read
+from e5demo.ui.frame import LIGHT, Frame, current, moment
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.reasons import written
 from e5demo.ui.text import count, duration, say
@@ -50,12 +50,12 @@ def offer_encoding(
         """After a job: once the corpus is read that a column waits for, unless the query has been
         changed or the model deleted since. A reading that was stopped can be started again."""
         backend = frame.backend(visitor)
-        if retriever not in backend.retrievers() or was != written(text, settings):
+        if was != written(text, settings) or retriever not in backend.retrievers():
             return gr.skip(), gr.skip()
         if not to_encode(language, backend, read(*settings).corpus(backend), retriever):
             return moment(), gr.skip()
-        reading = any(job.active and job.command[0] == "encode" for job in frame.jobs(backend))
-        return gr.skip(), gr.update(visible=not reading)
+        dataset, _ = current(backend)
+        return gr.skip(), gr.update(visible=not frame.runs(backend, "encode", dataset))
 
     button.click(start, [*frame.who, searched, to_read], button, **LIGHT)
     awaited = [*frame.who, to_read, searched, *controls.all]

@@ -1,5 +1,6 @@
 """What all tabs share: whose workspace, which language, and the signals that redraw them."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,11 +68,9 @@ class Frame:
             if job.active and dataset_id in (None, job.command[1]):
                 self.backends.jobs.cancel(job.id)
 
-    def finds_twins(self, backend: Backend, dataset: Dataset) -> bool:
-        """Is a job looking for the data set's twins?"""
-        return any(
-            j.active and j.command[:2] == ["prepare", dataset.id] for j in self.jobs(backend)
-        )
+    def runs(self, backend: Backend, command: str, dataset: Dataset) -> bool:
+        """Is there a job of that command on the data set, begun or waiting?"""
+        return any(j.active and j.command[:2] == [command, dataset.id] for j in self.jobs(backend))
 
     def submit(
         self, backend: Backend, title: str, command: str, dataset: Dataset, *options: str
@@ -90,6 +89,11 @@ class Frame:
 
 def scene_of(language: str, choices: Choices) -> str:
     return f"{language}|{choices.dataset}|{choices.split}|{choices.max_length}"
+
+
+def moment() -> str:
+    """A value that it never had before: for states and addresses whose change is a signal."""
+    return str(time.monotonic_ns())
 
 
 def current(backend: Backend) -> tuple[Dataset, Choices]:

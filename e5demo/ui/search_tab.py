@@ -13,11 +13,11 @@ from e5demo.data.profile import agencies
 from e5demo.errors import E5DemoError, EmptyQuery
 from e5demo.retrieval.explain import word_spans
 from e5demo.ui import search_views
-from e5demo.ui.asked import COPY_LINK, HITS, Controls, moment, named, of_link, read
+from e5demo.ui.asked import COPY_LINK, HITS, Controls, named, of_link, read
 from e5demo.ui.batch import create_batch
 from e5demo.ui.contrasts import create_contrasts
 from e5demo.ui.encoding import offer_encoding, to_encode
-from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, retriever_choices
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, moment, retriever_choices
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.reasons import create_reasons, written
 from e5demo.ui.text import explain, label, say

@@ -13,8 +13,8 @@ from e5demo.data.profile import agencies
 from e5demo.data.splits import SPLITS, Split
 from e5demo.errors import EmptySplit, TwinsWanted
 from e5demo.ui import html
-from e5demo.ui.articles import create_browser, redrawn
-from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split, scene_of
+from e5demo.ui.articles import create_browser
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, current, current_split, moment, scene_of
 from e5demo.ui.guard import guarded, inform, told
 from e5demo.ui.text import count, decimal, label, say
 from e5demo.workspace import fresh_download
@@ -67,7 +67,7 @@ def create_splits_tab(frame: Frame) -> None:
         dataset, _ = current(backend)
         if backend.finds_twins_quickly(dataset):
             return told(language, lambda: _outcome(language, backend)), gr.update(visible=False)
-        running = frame.finds_twins(backend, dataset)
+        running = frame.runs(backend, "prepare", dataset)
         missing = say(language, "twins_running" if running else "twins_wanted")
         return html.note(missing), gr.update(visible=not running)
 
@@ -96,9 +96,9 @@ def create_splits_tab(frame: Frame) -> None:
         return gr.update(value=[str(path) for path in written], visible=True)
 
     rendered = frame.scene.change(render, frame.who, shown, **LIGHT)
-    rendered.then(redrawn, None, browser.redraw, **LIGHT)
+    rendered.then(moment, None, browser.redraw, **LIGHT)
     after_job = frame.job_signal.change(refresh, frame.who, [outcome, find_twins], **LIGHT)
-    after_job.then(redrawn, None, browser.redraw, **LIGHT)
+    after_job.then(moment, None, browser.redraw, **LIGHT)
     divide.click(choose, [*frame.who, *settings], frame.scene, **HEAVY)
     find_twins.click(look_for_twins, frame.who, [outcome, find_twins], **LIGHT)
     save.click(hand_out, frame.who, files, **HEAVY)

@@ -1,6 +1,5 @@
 """The trainings of the tab: the one that runs or was chosen, its curves, and what to do with it."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import gradio as gr
 
 from e5demo.jobs import Job
 from e5demo.training.tuned import Tuned
-from e5demo.ui.frame import HEAVY, LIGHT, Frame
+from e5demo.ui.frame import HEAVY, LIGHT, Frame, moment
 from e5demo.ui.guard import guarded, inform
 from e5demo.ui.text import say
 from e5demo.ui.train_views import curves, log_tail, status, training_name, training_table
@@ -197,7 +196,7 @@ def _runs(tuned: Tuned, jobs: list[Job]) -> bool:
 
 def _changed() -> str:
     """For `job_signal`: as after a job, every tab looks again at what models there are."""
-    return f"changed {time.monotonic_ns()}"
+    return f"changed {moment()}"
 
 
 def _log(frame: Frame, tuned: Tuned, job: Job | None) -> str:

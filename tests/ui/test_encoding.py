@@ -1,25 +1,18 @@
 import gradio as gr
 import pytest
-from fakes import FakeEngine
 
-from e5demo.backends import Backends
-from e5demo.ui import create_page
 from e5demo.ui.reasons import written
 
 SETTINGS = (["bm25", "baseline"], "all", 10, [], "", "")
 
 
 @pytest.fixture
-def backends(tmp_path):
-    made = Backends(FakeEngine(tmp_path))
-    made.model_ready = True
-    return made
+def after_a_job(handler):
+    def call(retriever="baseline", was="baleine", now="baleine"):
+        told = written(was, SETTINGS)
+        return handler("search_again")("", "fr", retriever, told, now, *SETTINGS)
 
-
-def after_a_job(backends, retriever="baseline", was="baleine", now="baleine"):
-    page, _ = create_page(backends)
-    (search_again,) = {one.fn for one in page.fns.values() if one.name == "search_again"}
-    return search_again("", "fr", retriever, written(was, SETTINGS), now, *SETTINGS)
+    return call
 
 
 def seconds_to_encode(backends, monkeypatch, seconds):
@@ -27,26 +20,26 @@ def seconds_to_encode(backends, monkeypatch, seconds):
     monkeypatch.setattr(engine, "seconds_to_encode", lambda *_: seconds)
 
 
-def test_a_column_fills_once_its_model_has_read_the_corpus(backends, monkeypatch):
+def test_a_column_fills_once_its_model_has_read_the_corpus(after_a_job, backends, monkeypatch):
     seconds_to_encode(backends, monkeypatch, 1)
-    again, button = after_a_job(backends)
+    again, button = after_a_job()
     assert again.isdigit()
     assert button == gr.skip()
 
 
-def test_a_reading_that_was_stopped_can_be_started_again(backends, monkeypatch):
+def test_a_reading_that_was_stopped_can_be_started_again(after_a_job, backends, monkeypatch):
     seconds_to_encode(backends, monkeypatch, 100)
-    assert after_a_job(backends) == (gr.skip(), gr.update(visible=True))
+    assert after_a_job() == (gr.skip(), gr.update(visible=True))
     backend = backends.of(None)
     monkeypatch.setattr(backends.jobs, "_start", lambda _: None)
     backends.jobs.submit(str(backend.workspace.root), "x", ["encode", backend.sample().id])
-    assert after_a_job(backends) == (gr.skip(), gr.update(visible=False))
+    assert after_a_job() == (gr.skip(), gr.update(visible=False))
 
 
 def test_no_search_over_a_query_that_is_being_changed_or_where_no_column_waits(
-    backends, monkeypatch
+    after_a_job, backends, monkeypatch
 ):
     seconds_to_encode(backends, monkeypatch, 1)
-    assert after_a_job(backends, now="baleine g") == (gr.skip(), gr.skip())
+    assert after_a_job(now="baleine g") == (gr.skip(), gr.skip())
     for none in ("", "lora-deleted"):
-        assert after_a_job(backends, retriever=none) == (gr.skip(), gr.skip())
+        assert after_a_job(retriever=none) == (gr.skip(), gr.skip())

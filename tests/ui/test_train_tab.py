@@ -1,21 +1,4 @@
 import pytest
-from fakes import FakeEngine
-
-from e5demo.backends import Backends
-from e5demo.ui import create_page
-
-
-@pytest.fixture
-def backends(tmp_path):
-    made = Backends(FakeEngine(tmp_path))
-    made.model_ready = True
-    return made
-
-
-def handler(backends, name):
-    page, _ = create_page(backends)
-    (found,) = {one.fn for one in page.fns.values() if one.name == name}
-    return found
 
 
 @pytest.mark.parametrize(
@@ -23,11 +6,11 @@ def handler(backends, name):
     [("train", "full", "full"), ("train", None, "lora"), ("search", "full", None)],
 )
 def test_presets_are_timed_on_opening_the_tab_even_before_its_form_is_filled(
-    backends, monkeypatch, tab, method, timed
+    backends, handler, monkeypatch, tab, method, timed
 ):
     submitted = []
     monkeypatch.setattr(backends.jobs, "submit", lambda *job: submitted.append(job))
-    handler(backends, "time_presets")("", "fr", tab, method)
+    handler("time_presets")("", "fr", tab, method)
     commands = [command for _, _, command in submitted]
     assert [c[-2] for c in commands] == ([f"--method={timed}"] if timed else [])
     assert all(c[0] == "estimate" for c in commands)
