@@ -213,6 +213,7 @@ def experiments(options: argparse.Namespace, progress: Progress) -> dict[str, An
         return {
             "trainings": [_training_row(tuned) for tuned in backend.all_trainings()],
             "evaluations": [_evaluation_row(done) for done in backend.experiments()],
+            "unreadable": [str(error) for error in backend.unreadable()],
         }
     if not options.id:
         raise NoExperiment(action=options.action)

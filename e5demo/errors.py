@@ -302,5 +302,12 @@ class BadName(E5DemoError):
     sentence = "'{name}' is no name: write 1 to {longest} characters."
 
 
+class UnreadableRecord(E5DemoError):
+    sentence = (
+        "{path} cannot be read and is left out of every list ({reason}): another version of "
+        "e5demo wrote it, or it is damaged. Use that version, or move its folder away."
+    )
+
+
 class NotATuned(E5DemoError):
     sentence = "{name} is no tuned model that e5demo exported: {reason}."

@@ -19,6 +19,7 @@ import platformdirs
 from pydantic import Field
 
 from e5demo.config import Settings
+from e5demo.errors import BadSetting, UnreadableRecord
 
 T = TypeVar("T")
 
@@ -217,13 +218,42 @@ def read_json(path: Path) -> Any:
 def open_all(
     root: Path, marker: str, open_one: Callable[[Path], T], gone: type[Exception]
 ) -> list[T]:
-    """What `open_one` makes of each folder that holds the file `marker`, newest (`created`) first;
-    one that was deleted since, for which it raises `gone`, is left out."""
+    """What `open_one` makes of each folder that holds the file `marker`, newest (`created`) first.
+
+    One that was deleted since, for which it raises `gone`, is left out, and one that it cannot
+    read: see `unreadable`.
+    """
     found: list[Any] = []
     for path in root.glob(f"[!.]*/{marker}"):
-        with suppress(gone):
+        with suppress(gone, UnreadableRecord):
             found.append(open_one(path.parent))
     return sorted(found, key=lambda one: -one.created)
+
+
+def unreadable(
+    root: Path, marker: str, open_one: Callable[[Path], T], gone: type[Exception]
+) -> list[UnreadableRecord]:
+    """Why `open_all` leaves out what it does."""
+    found = []
+    for path in sorted(root.glob(f"[!.]*/{marker}")):
+        try:
+            open_one(path.parent)
+        except UnreadableRecord as error:
+            found.append(error)
+        except gone:
+            continue
+    return found
+
+
+@contextmanager
+def recorded(path: Path) -> Iterator[None]:
+    """For the block that makes something of the record `path`: what another version of the app
+    wrote, or a failing disk, is no fault of this one. Raises UnreadableRecord."""
+    try:
+        yield
+    except (BadSetting, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UnreadableRecord(path=str(path), reason=reason) from error
 
 
 @contextmanager

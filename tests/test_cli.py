@@ -404,6 +404,7 @@ EVALUATION = exactly(
 LISTED = exactly(
     trainings={"type": "array", "items": exactly(**TRAINING)},
     evaluations={"type": "array", "items": EVALUATION},
+    unreadable={"type": "array", "items": TEXT},
 )
 MAPPING = {"type": "object"}
 SHOWN = exactly(
@@ -657,7 +658,11 @@ def test_estimate_tells_the_cost_without_training(capsys, news, tiny):
     assert told["steps"] >= 1
     parts = (told[f"{part}_seconds"] for part in ("train", "validate", "evaluate"))
     assert told["seconds"] == pytest.approx(sum(parts))
-    assert answer(capsys, "experiments", "list") == {"trainings": [], "evaluations": []}
+    assert answer(capsys, "experiments", "list") == {
+        "trainings": [],
+        "evaluations": [],
+        "unreadable": [],
+    }
     again = answer(capsys, "estimate", news, *options)
     assert again["train_seconds"] == told["train_seconds"]  # timed once
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from e5demo.config import Settings
 from e5demo.errors import BadSetting
 from e5demo.workspace import (
     Workspace,
@@ -20,10 +21,13 @@ from e5demo.workspace import (
     open_all,
     published_folder,
     read_json,
+    recorded,
     remove_folder,
     safe_cell,
+    unreadable,
     write_json,
     write_spreadsheet,
+    write_text,
 )
 
 
@@ -241,3 +245,32 @@ def test_what_is_deleted_while_a_list_is_made_is_left_out(tmp_path):
 
     found = open_all(tmp_path, "x.json", open_one, FileNotFoundError)
     assert [one.name for one in found] == ["c", "a"]
+    assert unreadable(tmp_path, "x.json", open_one, FileNotFoundError) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", "must be a mapping"),
+        ('{"created": 1, "later": 2}', "later"),
+        ("{}", "created"),
+        ('{"created": "x"}', "created = 'x'"),
+    ],
+)
+def test_a_record_that_makes_no_sense_here_is_left_out_and_told(tmp_path, text, reason):
+    class Record(Settings):
+        created: int
+
+    def open_one(folder):
+        with recorded(folder / "x.json"):
+            return Record.checked(**read_json(folder / "x.json"))
+
+    write_json(tmp_path / "good" / "x.json", {"created": 3})
+    write_text(tmp_path / "odd" / "x.json", text)
+    found = open_all(tmp_path, "x.json", open_one, FileNotFoundError)
+    assert [one.created for one in found] == [3]
+    (told,) = unreadable(tmp_path, "x.json", open_one, FileNotFoundError)
+    assert told.values["path"] == str(tmp_path / "odd" / "x.json")
+    assert reason in told.values["reason"]
+    assert (tmp_path / "odd" / "x.json").read_text("utf-8") == text

@@ -16,20 +16,33 @@ from cachetools import LRUCache, cachedmethod
 from e5demo.config import MAX_LENGTH, SAMPLE, CorpusKind, EvaluationSettings, SplitSettings
 from e5demo.data.corpus import Corpus, make_corpus
 from e5demo.data.splits import SPLITS, Leak, Split, leak_examples, make_split
-from e5demo.data.store import Dataset, import_csv, list_datasets, open_dataset
+from e5demo.data.store import (
+    Dataset,
+    import_csv,
+    list_datasets,
+    open_dataset,
+    unreadable_datasets,
+)
 from e5demo.errors import (
     E5DemoError,
     TwinsWanted,
     UnknownDataset,
     UnknownExperiment,
     UnknownRetriever,
+    UnreadableRecord,
 )
-from e5demo.evaluation.experiments import EVALUATION, Experiment, list_experiments, open_experiment
+from e5demo.evaluation.experiments import (
+    EVALUATION,
+    Experiment,
+    list_experiments,
+    open_experiment,
+    unreadable_experiments,
+)
 from e5demo.evaluation.votes import VoteBook
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.engine import OVER, RETRIEVERS, Engine
 from e5demo.retrieval.models import ModelSource
-from e5demo.training.tuned import Tuned, list_tuned, open_tuned
+from e5demo.training.tuned import Tuned, list_tuned, open_tuned, unreadable_tuned
 from e5demo.workspace import (
     Workspace,
     draft_file,
@@ -106,6 +119,8 @@ class Library:
 
     def _sweep_uploads(self) -> None:
         """Files that became no data set go after a day."""
+        if unreadable_datasets(self.workspace.datasets):
+            return  # which of the files are theirs is not known
         used = {Path(dataset.source).parent for dataset in list_datasets(self.workspace.datasets)}
         for folder in self.workspace.uploads.glob("[!.]*"):
             if folder not in used and time.time() - folder.stat().st_mtime > KEPT_UPLOAD_SECONDS:
@@ -144,14 +159,17 @@ class Library:
         gone = open_dataset(folder)
         source = Path(gone.source)
         others = [o for o in list_datasets(self.workspace.datasets) if o.id != dataset_id]
-        if gone.fingerprint not in {o.fingerprint for o in (*others, self.sample())}:
+        same = {o.fingerprint for o in (*others, self.sample())}
+        known = not unreadable_datasets(self.workspace.datasets)  # which may have the same texts
+        if known and gone.fingerprint not in same:
             for experiment in self.experiments():
                 if experiment.measured.data == gone.fingerprint:
                     remove_folder(experiment.folder)
         remove_folder(folder)
         self._datasets.pop((dataset_id,), None)
         in_use = {Path(other.source).parent for other in others}
-        if source.parent.parent == self.workspace.uploads and source.parent not in in_use:
+        uploaded = source.parent.parent == self.workspace.uploads
+        if known and uploaded and source.parent not in in_use:
             remove_folder(source.parent)  # a folder for each content that was uploaded
 
     def choices(self) -> Choices:
@@ -298,6 +316,15 @@ class Library:
         if Path(experiment_id).name != experiment_id or len(experiment_id) > LONGEST_ID:
             raise UnknownExperiment(experiment=experiment_id)
         return self.workspace.experiments / experiment_id
+
+    def unreadable(self) -> list[UnreadableRecord]:
+        """What no list of data sets, trainings or evaluations has, and why."""
+        experiments = self.workspace.experiments
+        return [
+            *unreadable_datasets(self.workspace.datasets),
+            *unreadable_tuned(experiments),
+            *unreadable_experiments(experiments),
+        ]
 
     @property
     def votes(self) -> VoteBook:

@@ -13,13 +13,15 @@ import xxhash
 from e5demo.data.duplicates import normalise, twin_keys
 from e5demo.data.pairs import Pairs, make_pairs
 from e5demo.data.reading import Table, read_table
-from e5demo.errors import UnknownDataset
+from e5demo.errors import UnknownDataset, UnreadableRecord
 from e5demo.jobs import Progress, silent
 from e5demo.workspace import (
     Workspace,
     open_all,
     published_folder,
     read_json,
+    recorded,
+    unreadable,
     write_json,
     write_parquet,
 )
@@ -110,9 +112,10 @@ def import_csv(
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Raises UnknownDataset."""
+    """Raises UnknownDataset, UnreadableRecord."""
     try:
-        return Dataset(folder=folder, **read_json(folder / DESCRIPTION))
+        with recorded(folder / DESCRIPTION):
+            return Dataset(folder=folder, **read_json(folder / DESCRIPTION))
     except FileNotFoundError as error:
         raise UnknownDataset(dataset=folder.name) from error
 
@@ -120,6 +123,11 @@ def open_dataset(folder: Path) -> Dataset:
 def list_datasets(datasets: Path) -> list[Dataset]:
     """Newest first."""
     return open_all(datasets, DESCRIPTION, open_dataset, UnknownDataset)
+
+
+def unreadable_datasets(datasets: Path) -> list[UnreadableRecord]:
+    """Why some are not listed."""
+    return unreadable(datasets, DESCRIPTION, open_dataset, UnknownDataset)
 
 
 def _described(table: Table, pairs: Pairs, path: Path) -> dict[str, Any]:

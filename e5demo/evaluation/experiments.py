@@ -11,11 +11,13 @@ import pandas as pd
 import xxhash
 
 from e5demo.config import prompts_of
-from e5demo.errors import UnknownExperiment
+from e5demo.errors import UnknownExperiment, UnreadableRecord
 from e5demo.workspace import (
     open_all,
     published_folder,
     read_json,
+    recorded,
+    unreadable,
     write_json,
     write_parquet,
 )
@@ -165,16 +167,22 @@ def save_experiment(
 
 
 def open_experiment(folder: Path) -> Experiment:
-    """Raises UnknownExperiment."""
+    """Raises UnknownExperiment, UnreadableRecord."""
     try:
-        record = read_json(folder / EVALUATION)
+        with recorded(folder / EVALUATION):
+            record = read_json(folder / EVALUATION)
+            measured = record.pop("measured")
+            measured["cutoffs"] = tuple(measured["cutoffs"])
+            return Experiment(folder=folder, measured=Measured(**measured), **record)
     except FileNotFoundError as error:
         raise UnknownExperiment(experiment=folder.name) from error
-    measured = record.pop("measured")
-    measured["cutoffs"] = tuple(measured["cutoffs"])
-    return Experiment(folder=folder, measured=Measured(**measured), **record)
 
 
 def list_experiments(experiments: Path) -> list[Experiment]:
     """Newest first."""
     return open_all(experiments, EVALUATION, open_experiment, UnknownExperiment)
+
+
+def unreadable_experiments(experiments: Path) -> list[UnreadableRecord]:
+    """Why some are not listed."""
+    return unreadable(experiments, EVALUATION, open_experiment, UnknownExperiment)

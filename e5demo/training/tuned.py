@@ -9,7 +9,7 @@ model yet.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,13 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from e5demo.config import EvaluationSettings, SplitSettings
-from e5demo.errors import BadName, BaseModelChanged, TrainingRuns, UnknownExperiment
+from e5demo.errors import (
+    BadName,
+    BaseModelChanged,
+    TrainingRuns,
+    UnknownExperiment,
+    UnreadableRecord,
+)
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
@@ -31,6 +37,8 @@ from e5demo.workspace import (
     open_all,
     published_folder,
     read_json,
+    recorded,
+    unreadable,
     write_json,
     write_parquet,
     write_text,
@@ -196,21 +204,29 @@ def end_tuned(tuned: Tuned, trained: Trained) -> Tuned:
 
 
 def open_tuned(folder: Path) -> Tuned:
-    """Raises UnknownExperiment."""
+    """Raises UnknownExperiment, UnreadableRecord."""
+    trained = folder / DESCRIPTION
     try:
-        record = read_json(folder / ASKED)
+        with recorded(folder / ASKED):
+            record = read_json(folder / ASKED)
+            record["settings"] = TrainingSettings.checked(**record["settings"])
+            record["split"] = SplitSettings.checked(**record["split"])
+            record["evaluation"] = EvaluationSettings.checked(**record["evaluation"])
+            record["extra"] = Extra(**record.get("extra", {}))
+            tuned = Tuned(folder=folder, **record)
+        if not trained.is_file():
+            return tuned
+        with recorded(trained):
+            return replace(tuned, trained=Trained(**read_json(trained)))
     except FileNotFoundError as error:
         raise UnknownExperiment(experiment=folder.name) from error
-    record["settings"] = TrainingSettings.checked(**record["settings"])
-    record["split"] = SplitSettings.checked(**record["split"])
-    record["evaluation"] = EvaluationSettings.checked(**record["evaluation"])
-    record["extra"] = Extra(**record.get("extra", {}))
-    trained = folder / DESCRIPTION
-    if trained.is_file():
-        record["trained"] = Trained(**read_json(trained))
-    return Tuned(folder=folder, **record)
 
 
 def list_tuned(experiments: Path) -> list[Tuned]:
     """All trainings, the newest first."""
     return open_all(experiments, ASKED, open_tuned, UnknownExperiment)
+
+
+def unreadable_tuned(experiments: Path) -> list[UnreadableRecord]:
+    """Why some trainings are not listed."""
+    return unreadable(experiments, ASKED, open_tuned, UnknownExperiment)

@@ -25,7 +25,7 @@ def create_sidebar(frame: Frame) -> gr.Timer:
     timer = gr.Timer(POLL_SECONDS)
 
     @guarded
-    def render(visitor: str | None, language: str, scene: str) -> Any:
+    def follow(visitor: str | None, language: str, scene: str) -> Any:
         backend = frame.backend(visitor)
         jobs = frame.jobs(backend)
         active = [job for job in jobs if job.active]
@@ -38,7 +38,7 @@ def create_sidebar(frame: Frame) -> gr.Timer:
                 ("data", _data(language, backend)),
                 ("model", _model(language, frame.backends)),
                 ("job", _jobs(language, jobs)),
-                ("storage", [_megabytes(language, backend.workspace.size())]),
+                ("storage", _storage(language, backend)),
             )
         )
         # Chosen otherwise in another of the person's windows: this one follows.
@@ -57,7 +57,7 @@ def create_sidebar(frame: Frame) -> gr.Timer:
         return gr.update(visible=False)
 
     polled = [shown, stop, frame.job_signal, frame.training_signal, frame.scene]
-    gr.on([timer.tick, frame.scene.change], render, [*frame.who, frame.scene], polled, **LIGHT)
+    gr.on([timer.tick, frame.scene.change], follow, [*frame.who, frame.scene], polled, **LIGHT)
     stop.click(cancel, frame.who, stop, **LIGHT)
     return timer
 
@@ -154,5 +154,10 @@ def _reason(language: str, job: Job) -> str:
     return lines[-1] if lines else say(language, "job_died")
 
 
-def _megabytes(language: str, size: int) -> str:
-    return escape(say(language, "megabytes", count=decimal(language, size / 1e6, 1)))
+def _storage(language: str, backend: Backend) -> list[str]:
+    megabytes = decimal(language, backend.workspace.size() / 1e6, 1)
+    told = [escape(explain(language, error)) for error in backend.unreadable()]
+    return [
+        escape(say(language, "megabytes", count=megabytes)),
+        *(f'<span class="problem">{sentence}</span>' for sentence in told),
+    ]

@@ -411,6 +411,10 @@ FRENCH_ERRORS: dict[str, str] = {
     ),
     "NoExperiment": "Dites laquelle : experiments {action} ID ; experiments list les nomme toutes.",
     "BadName": "« {name} » n’est pas un nom : écrivez de 1 à {longest} caractères.",
+    "UnreadableRecord": (
+        "{path} est illisible et ne figure dans aucune liste ({reason}) : une autre version "
+        "d’e5demo l’a écrit, ou il est abîmé. Utilisez cette version, ou déplacez son dossier."
+    ),
     "NotATuned": "{name} n’est pas un modèle affiné exporté par e5demo : {reason}.",
     "BadDate": "{value} n’est pas une date AAAA-MM-JJ : corrigez-la ou videz le champ.",
 }

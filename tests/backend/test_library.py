@@ -1,3 +1,5 @@
+import os
+
 import pandas as pd
 import pytest
 from dispatches import SPLIT, write_news
@@ -10,7 +12,7 @@ from e5demo.errors import (
     TwinsWanted,
     UnknownDataset,
 )
-from e5demo.workspace import Workspace, write_json
+from e5demo.workspace import Workspace, read_json, write_json
 
 
 def test_import_keeps_pairs_and_counts_losses(dataset):
@@ -111,6 +113,32 @@ def test_the_same_upload_under_another_name_stays_when_the_first_goes(backend, p
     backend.import_csv(second)
     backend.delete_dataset(backend.import_csv(first).id)
     assert second.is_file()
+
+
+def test_records_of_another_version_break_nothing_and_cost_nothing(backend, dataset, path):
+    uploads = backend.workspace.uploads
+    for name in ("old", "new"):
+        (uploads / name).mkdir(parents=True)
+        (uploads / name / "news.csv").write_bytes(path.read_bytes())
+    old = backend.import_csv(
+        uploads / "old" / "news.csv", columns={"query": "Contenu", "passage": "Titre"}
+    )
+    new = backend.import_csv(uploads / "new" / "news.csv")
+    done = backend.evaluate(new, "bm25", SPLIT, EvaluationSettings())
+    odd = backend.evaluate(backend.sample(), "bm25", SPLIT, EvaluationSettings())
+    for record in (old.folder / "dataset.json", odd.folder / "experiment.json"):
+        write_json(record, read_json(record) | {"later": 1})
+    backend = Backend(backend.workspace, backend.engine)
+    told = [error.values["path"] for error in backend.unreadable()]
+    assert told == [str(old.folder / "dataset.json"), str(odd.folder / "experiment.json")]
+    assert old.id not in [one.id for one in backend.datasets()]
+    assert [one.id for one in backend.experiments()] == [done.id]
+    for name in ("old", "new"):
+        os.utime(uploads / name, (0, 0))
+    backend.keep_upload(path)
+    backend.delete_dataset(new.id)
+    assert (uploads / "old" / "news.csv").is_file()  # whose it is cannot be told
+    assert done.folder.is_dir()  # perhaps on the texts of the one that cannot be read
 
 
 def test_choices_survive_and_fall_back_to_the_sample(backend, dataset):

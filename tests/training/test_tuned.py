@@ -7,14 +7,20 @@ import pandas as pd
 import pytest
 
 from e5demo.config import EvaluationSettings, SplitSettings
-from e5demo.errors import BadName, BaseModelChanged, TrainingRuns, UnknownExperiment
+from e5demo.errors import (
+    BadName,
+    BaseModelChanged,
+    TrainingRuns,
+    UnknownExperiment,
+    UnreadableRecord,
+)
 from e5demo.retrieval.models import ModelSource
 from e5demo.training import tuned as module
 from e5demo.training.checkpoints import History
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import make_recipe
 from e5demo.training.triplets import Extra
-from e5demo.training.tuned import begin_tuned, end_tuned, list_tuned, open_tuned
+from e5demo.training.tuned import begin_tuned, end_tuned, list_tuned, open_tuned, unreadable_tuned
 from e5demo.training.worker import PLAN, Trained
 from e5demo.workspace import read_json, write_json
 
@@ -57,6 +63,26 @@ def test_what_was_asked_is_found_again(begun, base):
     assert opened.versions.keys() == set(module.LIBRARIES)
     assert (opened.trained, opened.plan, opened.scores, opened.history) == (None, None, None, [])
     assert make_recipe("lora").from_yaml(begun.folder / "recipe.yaml") == opened.settings
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        (module.ASKED, {"settings": {"method": "full", "dropout": None}}, "dropout = None"),
+        (module.ASKED, {"later": 1}, "later"),
+        (module.DESCRIPTION, {"later": 1}, "later"),
+    ],
+)
+def test_a_training_of_another_version_is_told_and_left_out(
+    tmp_path, base, begun, name, change, reason
+):
+    odd = end_tuned(begin(tmp_path / "all" / "full-1", base), TRAINED).folder
+    write_json(odd / name, read_json(odd / name) | change)
+    with pytest.raises(UnreadableRecord, match=f"full-1.*{name}.*{reason}"):
+        open_tuned(odd)
+    assert list_tuned(tmp_path / "all") == [begun]
+    (told,) = unreadable_tuned(tmp_path / "all")
+    assert told.values["path"] == str(odd / name)
 
 
 def test_triplets_are_kept_with_it(tmp_path, base):

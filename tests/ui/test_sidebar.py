@@ -1,0 +1,13 @@
+from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.workspace import read_json, write_json
+
+
+def test_a_record_of_another_version_is_told_beside_the_page(handler, backends):
+    backend = backends.of(None)
+    done = backend.evaluate(backend.sample(), "bm25", SplitSettings(), EvaluationSettings())
+    told, *_ = handler("follow")("", "fr", "")
+    assert "illisible" not in told
+    record = done.folder / "experiment.json"
+    write_json(record, read_json(record) | {"later": "<b>"})
+    told, *_ = handler("follow")("", "fr", "")
+    assert f"{record} est illisible et ne figure dans aucune liste" in told
