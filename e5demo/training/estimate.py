@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,8 @@ from e5demo.retrieval.compiled import capabilities
 from e5demo.training.recipe import TrainingSettings
 
 PROBE_PAIRS = 8
-TIMED_PROBES = 2
+LEAST_PROBES, MOST_PROBES = 2, 9
+PROBE_SECONDS = 5  # after which no further probe begins
 OPTIMISER_BYTES = 8  # AdamW keeps two floats for each parameter that it changes
 CHECKPOINT_BYTES = 12  # they, and the parameter itself
 WATCH_SECONDS = 0.05
@@ -124,7 +126,10 @@ class PeakMemory:
 
 
 def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: TrainingSettings) -> Timing:
-    """Forward and backward on a few pairs, the first time unmeasured; no weight is changed."""
+    """Forward and backward on a few pairs, the first time unmeasured; no weight is changed.
+
+    The median of several: other work on the machine, during one, must not plan a training short.
+    """
     import torch
 
     probe = min(PROBE_PAIRS, settings.batch_size, len(pairs))
@@ -132,15 +137,18 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
     autocast = torch.autocast(model.device.type, torch.bfloat16, enabled=in_bf16(settings))
     model_mb = psutil.Process().memory_info().rss / 1e6
     model.train()
-    took = []
+
+    def step(number: int) -> float:
+        batch = pairs.sample(probe, random_state=number)
+        began = time.perf_counter()
+        loss([_features(model, batch[name], prompts[name]) for name in prompts], None).backward()
+        return time.perf_counter() - began
+
     with PeakMemory() as memory, autocast:
-        for number in range(1 + TIMED_PROBES):
-            batch = pairs.sample(probe, random_state=number)
-            began = time.perf_counter()
-            loss(
-                [_features(model, batch[name], prompts[name]) for name in prompts], None
-            ).backward()
-            took.append(time.perf_counter() - began)
+        step(0)
+        took: list[float] = []
+        while len(took) < LEAST_PROBES or (len(took) < MOST_PROBES and sum(took) < PROBE_SECONDS):
+            took.append(step(1 + len(took)))
     model.zero_grad(set_to_none=True)
     model.eval()
     texts = pairs.sample(probe, random_state=0)["passage"].tolist()
@@ -150,7 +158,7 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     whole = sum(p.numel() for p in model.parameters())
     return Timing(
-        seconds_per_pair=sum(took[1:]) / TIMED_PROBES / probe,
+        seconds_per_pair=median(took) / probe,
         seconds_per_validation_text=encoding / probe,
         probe_pairs=probe,
         model_mb=model_mb,

@@ -81,7 +81,7 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "mode_notebook": ("Notebook : comme l’original", "Notebook: as in the original"),
     "test_share": ("Part de test", "Test share"),
-    "validation_share": ("Validation (du reste)", "Validation (of the rest)"),
+    "validation_share": ("Validation (du reste)", "Validation (of rest)"),
     "seed": ("Graine", "Seed"),
     "split_button": ("Découper", "Split"),
     "which_split": ("Parcourir", "Browse"),

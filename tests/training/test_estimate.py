@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from e5demo.training import estimate as module
 from e5demo.training.estimate import PeakMemory, Timing, estimate, text_prompts, time_training
 from e5demo.training.recipe import make_recipe
 from e5demo.training.worker import make_loss, prepare_model
@@ -102,4 +103,30 @@ def test_hard_negatives_are_timed_with_the_rest(tiny_model):
     harder = PAIRS.assign(negative_1="la", other="x", negative_2="neige")
     assert list(text_prompts(harder)) == ["query", "passage", "negative_1", "negative_2"]
     time_training(model, watched, harder, recipe)
-    assert seen == [[2, 2, 2, 2]] * 3  # one unmeasured, two timed
+    assert seen == [[2, 2, 2, 2]] * 10  # one unmeasured, nine timed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([9, 1, 1, 4], 1),  # the third is another program's fault
+        ([9, 1, 1, 1, 1, 1], 1),
+        ([9, 8, 12], 10),  # two at least, however long they take
+        ([9, 3, 3], 3),
+    ],
+)
+def test_a_pair_takes_what_the_median_of_a_few_seconds_says(
+    tiny_model, monkeypatch, seconds, expected
+):
+    recipe = make_recipe("full", "quick", batch_size=4, max_length=16)
+    model = prepare_model(tiny_model, recipe)
+    loss = make_loss(model, recipe)
+    clock, left = [0.0], list(seconds)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def slow(features, labels):
+        clock[0] += left.pop(0)
+        return loss(features, labels)
+
+    assert time_training(model, slow, PAIRS, recipe).seconds_per_pair == expected / 4
+    assert left == []
