@@ -14,7 +14,7 @@ from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.fusion import FusionRetriever
-from e5demo.retrieval.late import RerankRetriever, TokenCache
+from e5demo.retrieval.late import LATE_LENGTH, RerankRetriever, TokenCache
 from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.models import ModelSource, base_model
 from e5demo.retrieval.reduction import Reduction
@@ -23,7 +23,7 @@ from e5demo.retrieval.search import Retriever
 RETRIEVERS = ("bm25", "baseline", "fusion", "rerank")
 DENSE = ("baseline", "fusion", "rerank")  # those that need the model
 OVER = ("fusion", "rerank")  # made of BM25 and a dense one, the base's or a tuned model's
-KEPT_ENCODERS = 5  # four columns of models, and one that a job's estimate asks for
+KEPT_ENCODERS = 9  # four columns of models, each reranked, and one for a job's estimate
 KEPT_INDEXES = 6
 CHARS_PER_TOKEN = 4  # French news in E5's vocabulary: 1,190 characters give 279 tokens
 RATE_SAMPLE = 16  # passages timed to estimate how long a corpus takes
@@ -84,7 +84,7 @@ class Engine:
         fusion = FusionRetriever(self._bm25(corpus), dense)
         if name == "fusion":
             return fusion
-        return RerankRetriever(fusion, self.encoder(max_length, tuned, prompting), self._tokens)
+        return RerankRetriever(fusion, self.encoder(LATE_LENGTH, tuned, prompting), self._tokens)
 
     def unencoded(
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None

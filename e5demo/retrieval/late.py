@@ -2,7 +2,8 @@
 
 Late interaction (ColBERT: Khattab and Zaharia 2020) compares each token of the query with the token
 of the passage that is nearest to it, where E5's one vector has to stand for the whole passage. It
-takes no weights but E5's.
+takes no weights but E5's. A passage is read to its end here, or as far as E5 can: what would blur
+its one vector finds its own word of the query.
 """
 
 from collections import defaultdict
@@ -21,9 +22,10 @@ from e5demo.retrieval.fusion import DEPTH, FusionRetriever, standardised
 from e5demo.retrieval.search import Ranking, top, unit
 
 RERANKED = 20  # of the fusion's hits: of 50 the ranking is no better (benchmarks/quality/README.md)
-LATE_WEIGHT = 1.5  # beside the fusion's 1, chosen on validation titles: see the same file
+LATE_WEIGHT = 0.75  # beside the fusion's 1, chosen on validation titles: see the same file
 CENTRE_PASSAGES = 32  # from which the mean token is taken
-KEPT_BYTES = 100_000_000  # of token vectors in memory: 150 KB a passage of 192 tokens
+LATE_LENGTH = 512  # tokens of a passage that are compared, as many as E5 reads
+KEPT_BYTES = 100_000_000  # of token vectors in memory: 220 KB a passage of 290 tokens
 
 
 class TokenCache:
@@ -47,8 +49,8 @@ class TokenCache:
 class RerankRetriever:
     """Adds late interaction to the fusion's score, each standardised.
 
-    A passage's tokens are computed when it is a candidate, some 30 ms each on two cores; those of
-    the last ones are kept.
+    A passage's tokens are computed when it is a candidate, some 50 ms each on two cores; those of
+    the last ones are kept. `encoder` is to read `LATE_LENGTH` tokens of them.
     """
 
     def __init__(self, fusion: FusionRetriever, encoder: Encoder, cache: TokenCache) -> None:

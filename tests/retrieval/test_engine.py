@@ -9,7 +9,7 @@ from e5demo.errors import UnknownRetriever
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.engine import RATE_SAMPLE, RETRIEVERS, Engine
 from e5demo.retrieval.fusion import FusionRetriever
-from e5demo.retrieval.late import RerankRetriever
+from e5demo.retrieval.late import LATE_LENGTH, RerankRetriever
 from e5demo.retrieval.lexical import BM25Retriever
 
 PASSAGES = ["la neige", "le train", "du vin"]
@@ -49,6 +49,19 @@ def test_each_name_gives_its_retriever(tmp_path):
     ]  # fmt: skip
     for one in made:
         assert one.search(["train"], 1)[0].positions.tolist() == [1]
+
+
+def test_a_reranked_article_is_read_to_its_end_whatever_its_vector_is_made_of(tmp_path):
+    asked = []
+
+    class Engine(FakeEngine):
+        def encoder(self, max_length, tuned=None, prompting="own"):
+            asked.append((max_length, tuned, prompting))
+            return FakeEncoder(max_length=max_length)
+
+    rerank = Engine(tmp_path).retriever("rerank", corpus_of(PASSAGES), 64)
+    assert rerank.encoder.max_length == LATE_LENGTH > 64
+    assert asked == [(64, None, "own"), (LATE_LENGTH, None, "own")]
 
 
 def test_an_unknown_retriever_is_named_with_the_known_ones(tmp_path):
