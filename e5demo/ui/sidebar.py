@@ -156,8 +156,8 @@ def _reason(language: str, job: Job) -> str:
 
 def _storage(language: str, backend: Backend) -> list[str]:
     megabytes = decimal(language, backend.workspace.size() / 1e6, 1)
-    told = [escape(explain(language, error)) for error in backend.unreadable()]
-    return [
-        escape(say(language, "megabytes", count=megabytes)),
-        *(f'<span class="problem">{sentence}</span>' for sentence in told),
-    ]
+    lines = [escape(say(language, "megabytes", count=megabytes))]
+    if told := backend.unreadable():
+        more = f" + {len(told) - 1}" if told[1:] else ""
+        lines.append(f'<span class="problem">{escape(explain(language, told[0]))}{more}</span>')
+    return lines
