@@ -100,7 +100,7 @@ def reranked(bench: Bench) -> Iterator[Way]:
     with patch.object(late, "RERANKED", 50):
         retriever.prepare(bench.texts, told)
     for hits in (20, 50):
-        for weight in (0.5, 1.0, 1.5, 2.0, 3.0):
+        for weight in (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0):
             with patch.multiple(late, RERANKED=hits, LATE_WEIGHT=weight):
                 yield f"of {hits} hits, weight {weight}", retriever.search(bench.texts, DEPTH)
 
