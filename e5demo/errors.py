@@ -21,6 +21,11 @@ def restored(name: str, values: dict[str, Any]) -> E5DemoError:
     return globals()[name](**values)
 
 
+def first_line(error: Exception) -> str:
+    """For a `reason`: what a library's error says first, or its name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class FileMissing(E5DemoError):
     sentence = "There is no file {path}: check the path."
 

@@ -19,7 +19,7 @@ import platformdirs
 from pydantic import Field
 
 from e5demo.config import Settings
-from e5demo.errors import BadSetting, UnreadableRecord
+from e5demo.errors import BadSetting, UnreadableRecord, first_line
 
 T = TypeVar("T")
 
@@ -223,26 +223,33 @@ def open_all(
     One that was deleted since, for which it raises `gone`, is left out, and one that it cannot
     read: see `unreadable`.
     """
-    found: list[Any] = []
-    for path in root.glob(f"[!.]*/{marker}"):
-        with suppress(gone, UnreadableRecord):
-            found.append(open_one(path.parent))
+    found: list[Any] = [
+        one
+        for one in _opened(root, marker, open_one, gone)
+        if not isinstance(one, UnreadableRecord)
+    ]
     return sorted(found, key=lambda one: -one.created)
 
 
 def unreadable(
     root: Path, marker: str, open_one: Callable[[Path], T], gone: type[Exception]
 ) -> list[UnreadableRecord]:
-    """Why `open_all` leaves out what it does."""
-    found = []
+    """Why `open_all` leaves out what it cannot read, by folder."""
+    opened = _opened(root, marker, open_one, gone)
+    return [one for one in opened if isinstance(one, UnreadableRecord)]
+
+
+def _opened(
+    root: Path, marker: str, open_one: Callable[[Path], T], gone: type[Exception]
+) -> Iterator[T | UnreadableRecord]:
     for path in sorted(root.glob(f"[!.]*/{marker}")):
         try:
-            open_one(path.parent)
+            one: T | UnreadableRecord = open_one(path.parent)
         except UnreadableRecord as error:
-            found.append(error)
+            one = error
         except gone:
             continue
-    return found
+        yield one
 
 
 @contextmanager
@@ -252,8 +259,7 @@ def recorded(path: Path) -> Iterator[None]:
     try:
         yield
     except (BadSetting, ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UnreadableRecord(path=str(path), reason=reason) from error
+        raise UnreadableRecord(path=str(path), reason=first_line(error)) from error
 
 
 @contextmanager

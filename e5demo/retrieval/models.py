@@ -10,7 +10,7 @@ from typing import Any, Literal
 import xxhash
 
 from e5demo.config import BASE_MODEL, PROMPTS
-from e5demo.errors import NotAModel, NoWeights
+from e5demo.errors import NotAModel, NoWeights, first_line
 from e5demo.retrieval import bundled
 from e5demo.workspace import model_cache
 
@@ -122,8 +122,7 @@ def load(source: ModelSource) -> Any:
     except (
         OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError
     ) as error:  # fmt: skip
-        reason = str(error).strip().splitlines()[0]
-        raise NotAModel(folder=source.folder, reason=reason) from error
+        raise NotAModel(folder=source.folder, reason=first_line(error)) from error
 
 
 def read_all(model: Any) -> None:

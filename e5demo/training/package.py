@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from e5demo.errors import E5DemoError, NotATuned
+from e5demo.errors import E5DemoError, NotATuned, UnreadableRecord, first_line
 from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.reduction import REDUCTION, Reduction
@@ -216,9 +216,10 @@ def _checked(folder: Path, name: str) -> Tuned:
         _check_kept(tuned)
     except NotATuned:
         raise
+    except UnreadableRecord as error:  # whose own sentence speaks of what is kept
+        raise NotATuned(name=name, reason=error.values["reason"]) from error
     except (E5DemoError, SafetensorError, *MALFORMED) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise NotATuned(name=name, reason=reason) from error
+        raise NotATuned(name=name, reason=first_line(error)) from error
     return tuned
 
 

@@ -309,6 +309,7 @@ def test_what_no_export_made_is_refused_with_a_reason(zipped, tmp_path, case):
     with pytest.raises(NotATuned, match=f"(?s)bad.zip is no tuned model.*{words}") as caught:
         import_tuned(tmp_path / "theirs", path)
     assert len(str(caught.value).splitlines()) == 1
+    assert "left out" not in str(caught.value)  # it never was in a list
     assert list_tuned(tmp_path / "theirs") == []
     assert not (tmp_path / "theirs").exists()
 
