@@ -259,7 +259,8 @@ def recorded(path: Path) -> Iterator[None]:
     try:
         yield
     except (BadSetting, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UnreadableRecord(path=str(path), reason=first_line(error)) from error
+        where = "/".join(path.parts[-3:])  # within the workspace: the page may be a public one
+        raise UnreadableRecord(path=where, reason=first_line(error)) from error
 
 
 @contextmanager

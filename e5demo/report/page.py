@@ -243,7 +243,7 @@ def _measured_row(language: str, evidence: Evidence, one: Experiment) -> list[st
         _named(evidence.names[one.id], one.id),
         weights,
         prompts,
-        str(measured.max_length or "—"),
+        measured.tokens_told,
         escape(" · ".join(filter(None, (measured.precision, measured.computed))) or "—"),
         escape(training),
         f"{moment:%Y-%m-%d} <small>{moment:%H:%M} UTC</small>",

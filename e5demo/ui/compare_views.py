@@ -41,7 +41,7 @@ def settings(language: str, experiment: Experiment) -> str:
     measured = experiment.measured
     if not measured.weights:
         return "—"
-    told = [say(language, f"short_{measured.weights}"), str(measured.max_length)]
+    told = [say(language, f"short_{measured.weights}"), measured.tokens_told]
     return " · ".join([*told, *(["bf16"] if measured.computed == "bf16" else [])])
 
 

@@ -130,7 +130,7 @@ def test_records_of_another_version_break_nothing_and_cost_nothing(backend, data
         write_json(record, read_json(record) | {"later": 1})
     backend = Backend(backend.workspace, backend.engine)
     told = [error.values["path"] for error in backend.unreadable()]
-    assert told == [str(old.folder / "dataset.json"), str(odd.folder / "experiment.json")]
+    assert told == [f"datasets/{old.id}/dataset.json", f"experiments/{odd.id}/experiment.json"]
     assert old.id not in [one.id for one in backend.datasets()]
     assert [one.id for one in backend.experiments()] == [done.id]
     for name in ("old", "new"):

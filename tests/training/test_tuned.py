@@ -82,7 +82,7 @@ def test_a_training_of_another_version_is_told_and_left_out(
         open_tuned(odd)
     assert list_tuned(tmp_path / "all") == [begun]
     (told,) = unreadable_tuned(tmp_path / "all")
-    assert told.values["path"] == str(odd / name)
+    assert told.values["path"] == f"all/full-1/{name}"
 
 
 def test_triplets_are_kept_with_it(tmp_path, base):

@@ -10,7 +10,10 @@ def test_a_record_of_another_version_is_told_beside_the_page(handler, backends):
     record = done.folder / "experiment.json"
     write_json(record, read_json(record) | {"later": "<b>"})
     told, *_ = handler("follow")("", "fr", "")
-    assert f"{record} est illisible et ne figure dans aucune liste" in told
+    assert (
+        f"experiments/{done.id}/experiment.json est illisible et ne figure dans aucune liste"
+        in told
+    )
     assert " + 1" not in told
     write_json(record.with_name("training.json"), [])
     told, *_ = handler("follow")("", "fr", "")
