@@ -12,6 +12,7 @@ import xxhash
 
 from e5demo.config import prompts_of
 from e5demo.errors import UnknownExperiment, UnreadableRecord
+from e5demo.retrieval.late import LATE_LENGTH
 from e5demo.workspace import (
     open_all,
     published_folder,
@@ -35,8 +36,10 @@ LIBRARIES = (
 EVALUATION = "experiment.json"
 GROUND = ("data", "corpus", "queries")  # what must be the same for two to compare
 # Raised where such retrievers rank otherwise than they did, so that older evaluations say so. 2:
-# BM25 counts an article's lead twice. 3: an article is reranked by all of it, and by less.
-METHODS = {"bm25": 2, "fusion": 2, "rerank": 3}
+# BM25 counts an article's lead twice. 3: an article is reranked by all of it. 4: where it is near
+# the first, and by cosines as they are.
+METHODS = {"bm25": 2, "fusion": 2, "rerank": 4}
+READ_ON = 3  # since when
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,16 @@ class Measured:
         if self.max_length is None:
             return None
         return self.max_length, self.computed or "float32"
+
+    @property
+    def tokens_told(self) -> str:
+        """How many of a passage's tokens were read: '192', or '192 + 512' where 512 were read anew
+        to rerank; a dash for BM25."""
+        if self.max_length is None:
+            return "—"
+        reranked = self.retriever.partition(":")[0] == "rerank"
+        anew = reranked and self.method >= READ_ON
+        return f"{self.max_length} + {LATE_LENGTH}" if anew else str(self.max_length)
 
     @property
     def ablated(self) -> bool:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 from threading import Lock
 
 import numpy as np
@@ -18,11 +19,14 @@ from cachetools import LRUCache
 from e5demo.data.corpus import Corpus
 from e5demo.jobs import Progress, silent
 from e5demo.retrieval.encoder import Encoder, Role
-from e5demo.retrieval.fusion import DEPTH, FusionRetriever, standardised
+from e5demo.retrieval.fusion import DEPTH, FusionRetriever
 from e5demo.retrieval.search import Ranking, top, unit
 
-RERANKED = 20  # of the fusion's hits: of 50 the ranking is no better (benchmarks/quality/README.md)
-LATE_WEIGHT = 0.75  # beside the fusion's 1, chosen on validation titles: see the same file
+# Chosen on validation titles: benchmarks/quality/README.md.
+RERANKED = 20  # of the fusion's hits at most: of 50 the ranking is no better
+WITHIN = 4.0  # less than the first hit's score: one further behind hardly ever catches up
+LATE_WEIGHT = 30.0  # of a mean cosine, beside the fusion's score
+TRAINED_WEIGHT = 80.0  # where tokens were trained for it
 CENTRE_PASSAGES = 32  # from which the mean token is taken
 LATE_LENGTH = 512  # tokens of a passage that are compared, as many as E5 reads
 KEPT_BYTES = 100_000_000  # of token vectors in memory: 220 KB a passage of 290 tokens
@@ -47,14 +51,22 @@ class TokenCache:
 
 
 class RerankRetriever:
-    """Adds late interaction to the fusion's score, each standardised.
+    """Adds late interaction to the score of the fusion's contenders: its first hits, as far as
+    they are near enough to each other. Where the first has none near it, nothing is read.
 
-    A passage's tokens are computed when it is a candidate, some 50 ms each on two cores; those of
+    A passage's tokens are computed when it is a contender, some 50 ms each on two cores; those of
     the last ones are kept. `encoder` is to read `LATE_LENGTH` tokens of them.
     """
 
-    def __init__(self, fusion: FusionRetriever, encoder: Encoder, cache: TokenCache) -> None:
+    def __init__(
+        self,
+        fusion: FusionRetriever,
+        encoder: Encoder,
+        cache: TokenCache,
+        weight: float = LATE_WEIGHT,
+    ) -> None:
         self.fusion = fusion
+        self.weight = weight
         self.encoder = encoder
         self.cache = cache
         self.corpus: Corpus = fusion.corpus
@@ -62,17 +74,18 @@ class RerankRetriever:
         self._prepared: dict[str, dict[int, float]] = {}
 
     def prepare(self, queries: Sequence[str], progress: Progress = silent) -> None:
-        """Score all queries' candidates, passage by passage: each is read once, however many
-        queries it is a candidate of."""
+        """Score all queries' contenders, passage by passage: each is read once, however many
+        queries it is a contender of."""
         self.fusion.prepare(queries, progress)
-        asked = {}
-        for done, query in enumerate(queries):
-            progress("encode", done, len(queries))
-            asked[query] = self._centred(_own(self.encoder, query, "query"))
         askers: dict[int, list[str]] = defaultdict(list)
         for query, ranking in zip(queries, self.fusion.search(queries, RERANKED), strict=True):
-            for position in ranking.positions.tolist():
+            for position in contenders(ranking):
                 askers[position].append(query)
+        asking = list(dict.fromkeys(chain.from_iterable(askers.values())))
+        asked = {}
+        for done, query in enumerate(asking):
+            progress("encode", done, len(asking))
+            asked[query] = self._centred(_own(self.encoder, query, "query"))
         found: dict[str, dict[int, float]] = {query: {} for query in queries}
         for done, position in enumerate(sorted(askers)):
             progress("encode", done, len(askers))
@@ -92,18 +105,16 @@ class RerankRetriever:
         return [self._rerank(*pair, k) for pair in zip(queries, fused, strict=True)]
 
     def _rerank(self, query: str, fused: Ranking, k: int) -> Ranking:
-        if not len(fused.positions):
-            return fused
+        first = contenders(fused)
         known = self._prepared.get(query, {})
-        first = fused.positions[:RERANKED].tolist()
         new = [position for position in first if position not in known]
         if new:
             asked = self._centred(_own(self.encoder, query, "query"))
             known = known | {at: interaction(asked, self._passage_tokens(at)) for at in new}
-        late = np.array([known[position] for position in first])
-        # What was not looked at counts as the least of what was.
-        late = np.pad(late, (0, len(fused.positions) - len(late)), constant_values=late.min())
-        total = fused.scores + LATE_WEIGHT * standardised(late)
+        total = fused.scores.copy()
+        if first:  # whose least counts for all that was not looked at
+            late = np.array([known[position] for position in first])
+            total[: len(first)] += self.weight * (late - late.min())
         return top(total, k, fused.positions)
 
     def _passage_tokens(self, position: int) -> np.ndarray:
@@ -139,6 +150,12 @@ class RerankRetriever:
         spread = np.linspace(0, len(self._passages) - 1, CENTRE_PASSAGES).astype(int)
         some = [self._kept_tokens(at) for at in np.unique(spread)]
         return np.concatenate(some).mean(axis=0, dtype=np.float32)
+
+
+def contenders(fused: Ranking) -> list[int]:
+    """Positions of the first hits that are near enough to the first; none where it is alone."""
+    near = fused.positions[:RERANKED][fused.scores[:RERANKED] >= fused.scores[:1] - WITHIN]
+    return near.tolist() if len(near) > 1 else []
 
 
 def interaction(asked: np.ndarray, tokens: np.ndarray) -> float:

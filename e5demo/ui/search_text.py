@@ -210,10 +210,11 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "ranks: {parts}.",
     ),
     "why_rerank": (
-        "Puis ses {count} premiers sont reclassés : chaque mot de la requête cherche dans "
-        "l’article le mot qui lui est le plus proche, tels qu’E5 les lit.",
-        "Then its first {count} are ranked anew: each word of the query looks for the word nearest "
-        "to it in the article, as E5 reads both.",
+        "Puis ceux de ses {count} premiers dont le score est proche de celui du premier sont "
+        "reclassés : chaque mot de la requête cherche dans l’article le mot qui lui est le plus "
+        "proche, tels qu’E5 les lit.",
+        "Then those of its first {count} whose score is near the first one’s are ranked anew: each "
+        "word of the query looks for the word nearest to it in the article, as E5 reads both.",
     ),
     "why_query": ("Requête", "Query"),
     "why_passage": ("Article", "Article"),

@@ -393,7 +393,7 @@ def test_side_by_side_shows_what_moved_and_why_and_columns_are_kept(app, visit):
         "bm25": "BM25 additionne",
         "baseline": "Une aide pour l’œil",
         "fusion": "ceux de BM25 multipliés par 0,6 ; rangs : BM25 1 ; E5 1.",
-        "rerank": "Puis ses 20 premiers sont reclassés",
+        "rerank": "Puis ceux de ses 20 premiers dont le score est proche",
     }
     for kind, told in reasons.items():
         hit = page.locator(f".kind-{kind} li").first

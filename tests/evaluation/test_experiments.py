@@ -57,6 +57,22 @@ def test_saved_and_opened_is_the_same(tmp_path):
     pd.testing.assert_frame_equal(opened.run, RUN)
 
 
+@pytest.mark.parametrize(
+    ("retriever", "method", "told"),
+    [
+        ("baseline", 1, "192"),
+        ("fusion:full-1", 2, "192"),
+        ("rerank", 4, "192 + 512"),
+        ("rerank:full-1", 4, "192 + 512"),
+        ("rerank:full-1", 2, "192"),  # of before articles were read to their end
+    ],
+)
+def test_tokens_read_to_rerank_are_told_beside_the_vectors(retriever, method, told):
+    of_192 = replace(MEASURED, retriever=retriever, method=method, max_length=192)
+    assert of_192.tokens_told == told
+    assert replace(of_192, retriever="bm25", max_length=None).tokens_told == "—"
+
+
 def test_the_same_measurement_takes_the_old_one_s_place(tmp_path):
     first = save(tmp_path)
     again = save(tmp_path, metrics={"recall@1": 0.75})

@@ -5,8 +5,16 @@ from fakes import FakeEncoder, corpus_of
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.dense import DenseRetriever
 from e5demo.retrieval.fusion import FusionRetriever
-from e5demo.retrieval.late import LATE_WEIGHT, RerankRetriever, TokenCache, interaction
+from e5demo.retrieval.late import (
+    LATE_WEIGHT,
+    WITHIN,
+    RerankRetriever,
+    TokenCache,
+    contenders,
+    interaction,
+)
 from e5demo.retrieval.lexical import BM25Retriever
+from e5demo.retrieval.search import Ranking
 
 PASSAGES = ["le vin de table", "neige et train", "train", "neige sur la vigne et vin", "rien"]
 
@@ -30,7 +38,7 @@ def test_interaction_is_the_mean_of_each_query_token_s_best_cosine():
 
 
 def test_late_interaction_is_added_to_the_fusion(rerank):
-    """By hand: of each candidate the interaction with the mean token taken off both sides."""
+    """By hand: of each contender the interaction with the mean token taken off both sides."""
     query = "neige train"
     (fused,) = rerank.fusion.search([query], 200)
     (found,) = rerank.search([query], 5)
@@ -42,7 +50,9 @@ def test_late_interaction_is_added_to_the_fusion(rerank):
 
     asked = centred(rerank.encoder.token_vectors(query, "query").vectors[1:-1])
     late = np.array([(asked @ centred(tokens[at]).T).max(axis=1).mean() for at in fused.positions])
-    total = fused.scores + LATE_WEIGHT * (late - late.mean()) / late.std()
+    near = fused.scores >= fused.scores[0] - WITHIN
+    assert 1 < near.sum() < len(near)
+    total = fused.scores + np.where(near, LATE_WEIGHT * (late - late[near].min()), 0)
     assert dict(zip(found.positions, found.scores, strict=True)) == pytest.approx(
         dict(zip(fused.positions, total, strict=True)),
         abs=0.01,  # tokens are kept in float16
@@ -50,7 +60,8 @@ def test_late_interaction_is_added_to_the_fusion(rerank):
     assert found.positions[0] == 1
 
 
-def test_prepared_queries_get_the_same_ranking_and_read_each_passage_once(rerank):
+def test_prepared_queries_get_the_same_ranking_and_read_each_passage_once(rerank, monkeypatch):
+    monkeypatch.setattr("e5demo.retrieval.late.WITHIN", 10)
     queries = ["neige train", "vin", "train"]
     told = []
     typed = rerank.search(queries, 5)
@@ -77,6 +88,30 @@ def test_only_the_first_are_looked_at_and_the_rest_stay_behind(tmp_path, monkeyp
     (found,) = rerank.search(["train"], 5)
     assert set(found.positions[:2]) == set(fused.positions[:2])
     assert found.positions[2:].tolist() == fused.positions[2:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("scores", "near"),
+    [
+        ([9, 7, 5, 4.9, 2], [0, 1, 2]),
+        ([9, 4.9, 4.8], []),  # the first is alone
+        ([9], []),
+        ([], []),
+        ([1] * 30, list(range(20))),
+    ],
+)
+def test_contenders_are_the_first_hits_near_the_first_one_if_there_are_any(scores, near):
+    assert contenders(Ranking(np.arange(len(scores)), np.array(scores, float))) == near
+
+
+def test_where_the_first_hit_is_alone_nothing_is_read_and_nothing_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr("e5demo.retrieval.late.WITHIN", 0.01)
+    rerank = reranking(PASSAGES, tmp_path)
+    fused = rerank.fusion.search(["vin de table"], 5)
+    monkeypatch.setattr(rerank.encoder, "token_vectors", None)  # it would fail
+    rerank.prepare(["vin de table"])
+    for found in (rerank.search(["vin de table"], 5), rerank.search(["vin de table"], 3)):
+        assert found[0].positions.tolist() == fused[0].positions[: len(found[0].positions)].tolist()
 
 
 def test_filters_hold_and_an_empty_corpus_gives_nothing(rerank):
