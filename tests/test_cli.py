@@ -412,7 +412,7 @@ SHOWN = exactly(
 )  # fmt: skip
 ESTIMATED = exactly(
     seconds=SECONDS, steps=COUNT, train_seconds=SECONDS, validate_seconds=SECONDS,
-    evaluate_seconds=SECONDS, memory_mb=SECONDS, disk_mb=SECONDS,
+    evaluate_seconds=SECONDS, rerank_seconds=SECONDS, memory_mb=SECONDS, disk_mb=SECONDS,
 )  # fmt: skip
 SHORT = ("--max-length", 16)
 SMALL = ("--set", "batch_size=4", "--set", "max_length=16")

@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,10 +36,12 @@ from e5demo.retrieval.index import build_index
 from e5demo.retrieval.models import ModelSource, base_model, local_model
 from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.retrieval.search import Ranking, top, unit
+from e5demo.training.reranking import LATE
 from e5demo.workspace import write_json
 
 DEPTH = 10
 LEADS = (0, 20, 40, 60)
+WIDEST = 5.0  # behind the first hit's score
 COLUMNS = {
     "data": ("data", None),
     "table": ("table", None),
@@ -96,13 +98,16 @@ def fused(bench: Bench) -> Iterator[Way]:
 
 def reranked(bench: Bench) -> Iterator[Way]:
     retriever = bench.retriever("rerank")
-    yield "the fusion", retriever.fusion.search(bench.texts, DEPTH)
-    with patch.object(late, "RERANKED", 50):
+    hits = retriever.fusion.search(bench.texts, late.RERANKED)
+    yield "the fusion", hits
+    with patch.object(late, "WITHIN", WIDEST):
         retriever.prepare(bench.texts, told)
-    for hits in (20, 50):
-        for weight in (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0):
-            with patch.multiple(late, RERANKED=hits, LATE_WEIGHT=weight):
-                yield f"of {hits} hits, weight {weight}", retriever.search(bench.texts, DEPTH)
+    for within in (2.0, 3.0, 4.0, WIDEST):
+        for retriever.weight in (10, 20, 30, 40, 60, 80, 100, 130):
+            with patch.object(late, "WITHIN", within):
+                read = np.mean([len(late.contenders(ranking)) for ranking in hits])
+                found = retriever.search(bench.texts, DEPTH)
+            yield f"within {within} ({read:.1f} articles a title), weight {retriever.weight}", found
 
 
 def vectors(bench: Bench) -> Iterator[Way]:
@@ -152,7 +157,7 @@ TABLES: dict[str, Callable[[Bench], Iterator[Way]]] = {
 
 def main() -> None:
     options = _parser().parse_args()
-    model = local_model(options.model, "tuned") if options.model else base_model()
+    model = tuned_model(options.model) if options.model else base_model()
     benches = {}
     with TemporaryDirectory() as scratch:
         engine = Engine(options.embeddings or Path(scratch), lambda: model)
@@ -174,6 +179,15 @@ def main() -> None:
         write_json(options.out, report)
     print(table(COLUMNS, rows))
     print(json.dumps(report))
+
+
+def tuned_model(folder: Path) -> ModelSource:
+    """With the tokens that were trained beside it, if they were."""
+    late_adapter = folder.parent / LATE / "adapter"
+    model, base = local_model(folder, "tuned"), base_model()
+    if not late_adapter.is_dir():
+        return model
+    return replace(model, tokens=ModelSource(model.name, base.folder, "tuned", late_adapter))
 
 
 def measured(data: str, kind: str, bench: Bench) -> Iterator[dict[str, Any]]:

@@ -267,7 +267,11 @@ class Library:
             tuned = None
         if tuned is None or prefix not in ("", *OVER):
             raise UnknownRetriever(retriever=name, known=", ".join(self.retrievers()))
-        return prefix or "baseline", tuned.source(self.engine.find_model())
+        base = self.engine.find_model()
+        source = tuned.source(base)
+        if prefix == "rerank" and source.tokens:  # an adapter of the base
+            tuned.check_base(base)
+        return prefix or "baseline", source
 
     def retrievers(self) -> list[str]:
         """The names that can be asked for, then each tuned model and what is made over it."""

@@ -1,7 +1,7 @@
 """Trainings: begun, gone on with, what they cost, and moved from one place to another."""
 
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from e5demo.training.estimate import COSTLY, PROBE_PAIRS, Estimate, Timing, esti
 from e5demo.training.negatives import add_negatives
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter
 from e5demo.training.recipe import TrainingSettings
+from e5demo.training.reranking import late_settings, time_late, train_late
 from e5demo.training.triplets import Extra, add_triplets, tidied, usable
 from e5demo.training.tuned import ASKED, SCORES, Tuned, begin_tuned, end_tuned, open_tuned
 from e5demo.training.validation import make_validator
@@ -86,7 +87,7 @@ class Trainings(Library):
         tuned.check_base(base)
         dataset, settings = self.dataset(tuned.dataset), tuned.settings
         with tuned.working():
-            pairs = self.train_pairs(dataset, tuned.split, settings)
+            own = pairs = self.train_pairs(dataset, tuned.split, settings)
             if settings.hard_negatives:
                 miner = self._miner(pairs, settings, progress)
                 pairs = add_negatives(pairs, miner, settings, progress)
@@ -99,6 +100,10 @@ class Trainings(Library):
             trained = train(pairs, settings, base, tuned.folder, progress, validate)
             if (tuned.folder / REDUCTION).is_file():
                 self._fit_reduction(tuned, pairs, base, progress)
+            if settings.rerank_minutes:
+                corpus = make_corpus(own, pd.Series(), "all")
+                bm25 = self.engine.retriever("bm25", corpus, settings.max_length)
+                train_late(own, bm25, settings, base, tuned.folder, progress)
             tuned = end_tuned(tuned, trained)
             forget_checkpoints(tuned.folder)
         return tuned
@@ -249,6 +254,8 @@ class Trainings(Library):
         passages = self.corpus(dataset, split_settings, evaluation.corpus).passages
         seconds = self.engine.seconds_to_encode(passages, evaluation.max_length)
         told = {"timing": asdict(timing), "seconds_per_passage": seconds / len(passages)}
+        if settings.rerank_minutes:
+            told["late"] = asdict(time_late(pairs, settings, self.engine.find_model()))
         write_json(path, told)
         progress("estimate", 1, 1)
 
@@ -273,8 +280,15 @@ class Trainings(Library):
         if settings.matryoshka:
             again |= set(pairs["passage"].head(FITTED_PAIRS))
         texts = len(self.engine.unencoded(corpus, evaluation.max_length)) + len(again)
-        return estimate(timing, count_steps(len(pairs), settings, timing), settings,
-                        texts * told["seconds_per_passage"])  # fmt: skip
+        found = estimate(timing, count_steps(len(pairs), settings, timing), settings,
+                         texts * told["seconds_per_passage"])  # fmt: skip
+        late = late_settings(settings)
+        if not settings.rerank_minutes or len(pairs) < late.batch_size:
+            return found
+        timing = Timing(**told["late"])
+        seconds = timing.train_seconds(late, count_steps(len(pairs), late, timing))
+        memory = max(found.memory_mb, timing.memory_mb(late))
+        return replace(found, rerank_seconds=seconds, memory_mb=memory)
 
     def _timing_path(
         self, dataset: Dataset, settings: TrainingSettings, evaluation: EvaluationSettings
@@ -282,6 +296,8 @@ class Trainings(Library):
         """One for all visitors: it holds no text."""
         cost = settings.model_dump(mode="json", include=set(COSTLY))
         cost["probe"] = min(settings.batch_size, PROBE_PAIRS)
+        if settings.rerank_minutes:
+            cost["late"] = True
         model = self.engine.find_model().fingerprint
         key = repr((dataset.fingerprint, model, sorted(cost.items()), evaluation.max_length))
         return timings() / f"{xxhash.xxh3_64_hexdigest(key.encode())}.json"

@@ -14,7 +14,13 @@ from e5demo.jobs import Progress, silent
 from e5demo.retrieval.cache import EmbeddingCache
 from e5demo.retrieval.encoder import E5Encoder
 from e5demo.retrieval.fusion import FusionRetriever
-from e5demo.retrieval.late import LATE_LENGTH, RerankRetriever, TokenCache
+from e5demo.retrieval.late import (
+    LATE_LENGTH,
+    LATE_WEIGHT,
+    TRAINED_WEIGHT,
+    RerankRetriever,
+    TokenCache,
+)
 from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.retrieval.models import ModelSource, base_model
 from e5demo.retrieval.reduction import Reduction
@@ -84,7 +90,10 @@ class Engine:
         fusion = FusionRetriever(self._bm25(corpus), dense)
         if name == "fusion":
             return fusion
-        return RerankRetriever(fusion, self.encoder(LATE_LENGTH, tuned, prompting), self._tokens)
+        trained = tuned.tokens if tuned else None
+        encoder = self.encoder(LATE_LENGTH, trained or tuned, prompting)
+        weight = TRAINED_WEIGHT if trained else LATE_WEIGHT
+        return RerankRetriever(fusion, encoder, self._tokens, weight)
 
     def unencoded(
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None

@@ -33,6 +33,7 @@ class ModelSource:
     weights: Weights
     adapter: Path | None = None  # LoRA weights to be put over the folder's
     reduction: Path | None = None  # to fewer dimensions, where one was learned
+    tokens: "ModelSource | None" = None  # whose token vectors rerank, where they were trained to
 
     @property
     def fingerprint(self) -> str:

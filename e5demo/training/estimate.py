@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -31,6 +32,7 @@ COSTLY = (
     "hard_negatives",
     "lora_rank",
     "lora_targets",
+    "lora_layers",
 )
 
 
@@ -73,7 +75,8 @@ class Timing:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training takes; seconds of training, of validating, and of the evaluations."""
+    """What a training takes; seconds of training, of validating, of the evaluations, and of
+    training tokens to rerank by."""
 
     steps: int
     train_seconds: float
@@ -81,10 +84,12 @@ class Estimate:
     evaluate_seconds: float
     memory_mb: float
     disk_mb: float
+    rerank_seconds: float = 0.0
 
     @property
     def seconds(self) -> float:
-        return self.train_seconds + self.validate_seconds + self.evaluate_seconds
+        training = self.train_seconds + self.validate_seconds + self.rerank_seconds
+        return training + self.evaluate_seconds
 
 
 def estimate(
@@ -141,7 +146,7 @@ def time_training(model: Any, loss: Any, pairs: pd.DataFrame, settings: Training
     def step(number: int) -> float:
         batch = pairs.sample(probe, random_state=number)
         began = time.perf_counter()
-        loss([_features(model, batch[name], prompts[name]) for name in prompts], None).backward()
+        loss([features_of(model, batch[name], prompts[name]) for name in prompts], None).backward()
         return time.perf_counter() - began
 
     with PeakMemory() as memory, autocast:
@@ -190,6 +195,7 @@ def text_prompts(pairs: pd.DataFrame) -> dict[str, str]:
     return {"query": PROMPTS["query"], **passages}
 
 
-def _features(model: Any, texts: pd.Series, prompt: str) -> Any:
+def features_of(model: Any, texts: Iterable[str], prompt: str) -> Any:
+    """What the model takes, on its device."""
     features = model.preprocess([prompt + text for text in texts])
     return {k: v.to(model.device) if hasattr(v, "to") else v for k, v in features.items()}

@@ -18,6 +18,7 @@ from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training.checkpoints import HISTORY
+from e5demo.training.reranking import LATE
 from e5demo.training.tuned import (
     ASKED,
     DESCRIPTION,
@@ -35,7 +36,7 @@ MERGED = "merged"
 FILES = (
     ASKED, DESCRIPTION, SCORES, NAME, PLAN, HISTORY, REDUCTION, "recipe.yaml", "log.txt"
 )  # fmt: skip
-FOLDERS = ("adapter", "model", MERGED)
+FOLDERS = ("adapter", "model", LATE, MERGED)
 SUFFIXES = {".json", ".jsonl", ".md", ".model", ".safetensors", ".txt", ".yaml"}
 MOST_BYTES = 3_000_000_000
 MOST_FILES = 200
@@ -124,6 +125,7 @@ def model_card(tuned: Tuned) -> str:
         "Prefix titles with `query: ` and articles with `passage: `; vectors are mean-pooled and "
         "of length 1.",
         *(_reduction(tuned) if (tuned.folder / REDUCTION).is_file() else []),
+        *(_tokens(tuned) if (tuned.folder / LATE).is_dir() else []),
         "",
         *(_score_table(scores) if scores else ["Not evaluated."]),
         "",
@@ -161,6 +163,14 @@ def _reduction(tuned: Tuned) -> list[str]:
         "",
         f"For {tuned.settings.matryoshka} dimensions instead, v being the whole vector: "
         f"(v - mean) @ axes, of length 1 again, with the tensors of `{REDUCTION}`.",
+    ]
+
+
+def _tokens(tuned: Tuned) -> list[str]:
+    return [
+        "",
+        f"`{LATE}/adapter`, over {tuned.base['name']} itself, is for tokens' vectors to rerank by: "
+        "the mean over a title's tokens of the greatest cosine with any of the article's.",
     ]
 
 
@@ -210,6 +220,8 @@ def _checked(folder: Path, name: str) -> Tuned:
         with safe_open(folder / weights[method], "np") as tensors:
             if tuned.trained is None or not tensors.keys():
                 raise NotATuned(name=name, reason="its training is not finished")
+        if (folder / LATE).is_dir():
+            safe_open(folder / LATE / weights["lora"], "np")
         if (folder / REDUCTION).is_file():
             Reduction.read(folder / REDUCTION)
         _check_types(tuned)

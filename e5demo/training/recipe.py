@@ -25,8 +25,9 @@ class TrainingSettings(Settings):
     added to each pair, mined by `negatives_from` among the train split's, less those that score
     within `negative_margin` of the right one. `validations` are spread evenly over the training;
     where `patience` is given, as many without a better ndcg@10 end it and the best weights are
-    kept. `bf16` computes layers in it where the processor can; graphics cards do so anyway. LoRA's
-    four settings are unused by `full`.
+    kept. `bf16` computes layers in it where the processor can; graphics cards do so anyway.
+    `rerank_minutes` more train tokens to rerank by. LoRA's five settings are unused by `full`;
+    `lora_layers` are the last so many, all if not told.
     """
 
     method: Method = "full"
@@ -53,11 +54,13 @@ class TrainingSettings(Settings):
     patience: int | None = Field(None, ge=1)
     seed: int = Field(42, ge=0, lt=2**32)
     max_minutes: float | None = Field(None, gt=0)
+    rerank_minutes: float | None = Field(None, gt=0)
     max_pairs: int | None = Field(None, ge=2)
     lora_rank: int = Field(16, ge=1, le=256)
     lora_alpha: int = Field(32, ge=1, le=1024)
     lora_dropout: float = Field(0.05, ge=0, lt=1)
     lora_targets: tuple[Layer, ...] = Field(("query", "value"), min_length=1)
+    lora_layers: int | None = Field(None, ge=1, le=100)
 
     @field_validator("patience")
     @classmethod

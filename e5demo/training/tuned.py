@@ -2,8 +2,8 @@
 
 A folder per training: `training.json` (what was asked), `extra.parquet` (the triplets beside its
 pairs, where there are some), what `checkpoints` keeps while it goes on, the weights, the reduction
-to fewer dimensions where one was asked for, and, last, `tuned.json`, without which it is no tuned
-model yet.
+to fewer dimensions and the adapter for tokens (in `late`) where they were asked for, and, last,
+`tuned.json`, without which it is no tuned model yet.
 """
 
 import time
@@ -31,6 +31,7 @@ from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
+from e5demo.training.reranking import LATE
 from e5demo.training.triplets import Extra
 from e5demo.training.worker import PLAN, Trained
 from e5demo.workspace import (
@@ -101,6 +102,11 @@ class Tuned:
         return History(self.folder).rows()
 
     @property
+    def late_history(self) -> list[dict[str, float]]:
+        """The same of training tokens to rerank by; nothing where that was not asked for."""
+        return History(self.folder / LATE).rows()
+
+    @property
     def resumes_at(self) -> int:
         """The step that its last checkpoint was made after."""
         checkpoint = last_checkpoint(self.folder)
@@ -136,12 +142,15 @@ class Tuned:
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
         one than the adapter was made for."""
-        path = self.folder / REDUCTION
+        path, late = self.folder / REDUCTION, self.folder / LATE / "adapter"
         reduction = path if path.is_file() else None
+        tokens = ModelSource(self.id, base.folder, "tuned", late) if late.is_dir() else None
         if self.settings.method == "full":
-            return ModelSource(self.id, self.folder / "model", "tuned", reduction=reduction)
-        self.check_base(base)
-        return ModelSource(self.id, base.folder, "tuned", self.folder / "adapter", reduction)
+            folder, adapter = self.folder / "model", None
+        else:
+            self.check_base(base)
+            folder, adapter = base.folder, self.folder / "adapter"
+        return ModelSource(self.id, folder, "tuned", adapter, reduction, tokens)
 
     def check_base(self, base: ModelSource) -> None:
         """Raises BaseModelChanged where `base` is not the one that this training began from."""

@@ -11,6 +11,7 @@ import pandas as pd
 from e5demo.errors import TooFewPairs
 from e5demo.jobs import Progress, minding_stops, silent
 from e5demo.retrieval import models
+from e5demo.retrieval.late import CENTRE_PASSAGES
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import (
@@ -72,8 +73,14 @@ def train(
     folder: Path,
     progress: Progress = silent,
     validate: Validator | None = None,
+    *,
+    late: bool = False,
+    name: str | None = None,
 ) -> Trained:
     """Tune `source` on `pairs` (`query`, `passage`, and hard negatives in further columns).
+
+    `late` trains its tokens by late interaction, on the pairs in the order given. `name` is the
+    training's, the folder's if not told.
 
     `folder` gets the weights as safetensors, `model` (full) or `adapter` (LoRA). Where it holds a
     checkpoint of the same training, that one goes on. `validate` is asked as often as the
@@ -83,7 +90,8 @@ def train(
     if len(pairs) < settings.batch_size:
         raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
     model = prepare_model(source, settings)
-    steps = _planned_steps(folder, model, pairs, settings, progress)
+    loss = make_late_loss(model, pairs) if late else make_loss(model, settings)
+    steps = _planned_steps(folder, model, loss, pairs, settings, progress)
     resumed = last_checkpoint(folder)
     began_at = checkpoint_step(resumed) if resumed else 0
     if not resumed and (reducer := _reducer(model)):
@@ -96,13 +104,13 @@ def train(
         )  # fmt: skip
     with PeakMemory() as memory, minding_stops() as stop:
         watcher = _watcher(folder, began_at, steps, settings, progress, validate, stop)
-        trainer = _trainer(model, pairs, settings, steps, folder, watcher)
+        trainer = _trainer(model, loss, pairs, settings, steps, folder, watcher, in_order=late)
         if resumed and began_at >= steps:  # interrupted after its last step
             load_trained(model, resumed / WEIGHTS)
         else:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if watcher.stopped:
-        raise TrainingStopped(folder.name, watcher.steps, steps)
+        raise TrainingStopped(name or folder.name, watcher.steps, steps)
     if not watcher.steps:  # no batch could be filled, as without duplicates in a small split
         raise TooFewPairs(pairs=len(pairs), batch_size=settings.batch_size)
     if watcher.best_step:
@@ -148,12 +156,22 @@ def prepare_model(source: ModelSource, settings: TrainingSettings) -> Any:
                 lora_alpha=settings.lora_alpha,
                 lora_dropout=settings.lora_dropout,
                 target_modules=list(settings.lora_targets),
+                **_upper_layers(model, settings),
                 bias="none",
             )
         )
     elif settings.freeze_embeddings:
         model[0].auto_model.get_input_embeddings().requires_grad_(False)
     return model
+
+
+def _upper_layers(model: Any, settings: TrainingSettings) -> dict[str, Any]:
+    """As peft names those that are adapted, where not all are."""
+    count = model[0].auto_model.config.num_hidden_layers
+    if not settings.lora_layers or settings.lora_layers >= count:
+        return {}
+    upper = list(range(count - settings.lora_layers, count))
+    return {"layers_to_transform": upper, "layers_pattern": "layer"}
 
 
 def set_dropout(model: Any, share: float) -> None:
@@ -183,6 +201,13 @@ def make_loss(model: Any, settings: TrainingSettings) -> Any:
     return kind(model, scale=settings.scale, **chunks)
 
 
+def make_late_loss(model: Any, pairs: pd.DataFrame) -> Any:
+    from e5demo.training.interaction import LateLoss
+
+    some = pairs["passage"].sample(min(CENTRE_PASSAGES, len(pairs)), random_state=0)
+    return LateLoss(model, some.tolist())
+
+
 def _reducer(model: Any) -> Any:
     return getattr(model[0], "reducer", None)
 
@@ -208,13 +233,18 @@ def save_weights(model: Any, settings: TrainingSettings, folder: Path) -> None:
 
 
 def _planned_steps(
-    folder: Path, model: Any, pairs: pd.DataFrame, settings: TrainingSettings, progress: Progress
+    folder: Path,
+    model: Any,
+    loss: Any,
+    pairs: pd.DataFrame,
+    settings: TrainingSettings,
+    progress: Progress,
 ) -> int:
     """As many as were planned when this training began: a resumed one keeps its schedule."""
     plan = folder / PLAN
     if not plan.is_file():
         progress("estimate", 0, 1)
-        timing = time_training(model, make_loss(model, settings), pairs, settings)
+        timing = time_training(model, loss, pairs, settings)
         steps = count_steps(len(pairs), settings, timing)
         write_json(plan, {"steps": steps, "timing": asdict(timing)})
     return read_json(plan)["steps"]
@@ -222,11 +252,14 @@ def _planned_steps(
 
 def _trainer(
     model: Any,
+    loss: Any,
     pairs: pd.DataFrame,
     settings: TrainingSettings,
     steps: int,
     folder: Path,
     watcher: Any,
+    *,
+    in_order: bool,
 ) -> Any:
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer
@@ -253,13 +286,22 @@ def _trainer(
         arguments.learning_rate_mapping = {
             rf"reducer\.{name}$": rate for name, rate in RATES.items()
         }
+    if in_order:
+        arguments.batch_sampler = _in_order
     return Trainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({name: pairs[name].tolist() for name in prompts}),
-        loss=make_loss(model, settings),
+        loss=loss,
         callbacks=[watcher],
     )
+
+
+def _in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from torch.utils.data import SequentialSampler
+
+    return DefaultBatchSampler(SequentialSampler(dataset), batch_size, drop_last)
 
 
 def training_arguments(
@@ -379,8 +421,8 @@ def _watcher(
             if self.stopped or over or impatient:
                 control.should_training_stop = True
             ended = step == steps or over or impatient
-            fitting = settings.matryoshka and ended  # may be interrupted too
-            if self.stopped or fitting or now - self.saved > CHECKPOINT_SECONDS:
+            more = settings.matryoshka or settings.rerank_minutes  # may be interrupted too
+            if self.stopped or (more and ended) or now - self.saved > CHECKPOINT_SECONDS:
                 control.should_save = True
                 self.saved = now
             self.stepped = time.perf_counter()

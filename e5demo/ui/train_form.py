@@ -8,7 +8,7 @@ import gradio as gr
 from e5demo.training.recipe import TrainingSettings
 
 GROUPS = {
-    "time": ("max_minutes", "epochs", "max_pairs", "seed"),
+    "time": ("max_minutes", "rerank_minutes", "epochs", "max_pairs", "seed"),
     "batches": ("batch_size", "max_length", "cached", "mini_batch", "no_duplicates"),
     "learning": (
         "scale",
@@ -23,10 +23,12 @@ GROUPS = {
     ),
     "negatives": ("hard_negatives", "negatives_from", "negative_margin"),
     "validation": ("validations", "validation_queries", "patience"),
-    "lora": ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets"),
+    "lora": ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_layers"),
 }
 FIELDS = [name for names in GROUPS.values() for name in names]
-NONE_AS_ZERO = ("max_minutes", "max_pairs", "patience", "matryoshka")
+NONE_AS_ZERO = (
+    "max_minutes", "rerank_minutes", "max_pairs", "patience", "matryoshka", "lora_layers"
+)  # fmt: skip
 
 
 def create_form(text_of: Any) -> list[gr.components.Component]:

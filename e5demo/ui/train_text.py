@@ -35,6 +35,13 @@ STATIC: dict[str, tuple[str, str]] = {
         "Autant de pas que ce temps en permet ici ; 0 : sans limite.",
         "As many steps as this time allows here; 0: no limit.",
     ),
+    "set_rerank_minutes": ("Minutes pour le reclassement", "Minutes for reranking"),
+    "help_rerank_minutes": (
+        "En plus : un adaptateur apprend aux tokens d’E5 à reclasser la fusion, en une époque au "
+        "plus ; 0 : non.",
+        "On top: an adapter teaches E5’s tokens to rerank the fusion, for an epoch at most; 0: "
+        "off.",
+    ),
     "set_epochs": ("Époques", "Epochs"),
     "help_epochs": (
         "Parcours de toutes les paires ; un seul suffit d’ordinaire.",
@@ -171,6 +178,11 @@ STATIC: dict[str, tuple[str, str]] = {
         "Noms séparés par des virgules, par exemple query, key, value, dense.",
         "Names with commas between, for example query, key, value, dense.",
     ),
+    "set_lora_layers": ("Dernières couches adaptées", "Last layers adapted"),
+    "help_lora_layers": (
+        "Seulement les dernières, en moins de temps ; 0 : toutes.",
+        "Only the last ones, in less time; 0: all.",
+    ),
     "training": ("Entraînement", "Training"),
     "curves_beside": ("Courbes à côté", "Curves beside it"),
     "stop_training": ("Arrêter", "Stop"),
@@ -213,12 +225,13 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "cost": ("≈ {time} · {memory}", "≈ {time} · {memory}"),
     "cost_unknown": ("coût à mesurer", "cost not measured yet"),
     "estimate": (
-        "Environ {total} ici, dont {train} pour {steps} pas ({pairs} paires lues){validate} "
+        "Environ {total} ici, dont {train} pour {steps} pas ({pairs} paires lues){more} "
         "et {evaluate} d’évaluation ; {memory} de mémoire, {disk} de disque.",
-        "About {total} here: {train} for {steps} steps ({pairs} pairs read){validate} "
+        "About {total} here: {train} for {steps} steps ({pairs} pairs read){more} "
         "and {evaluate} of evaluation; {memory} of memory, {disk} of disk.",
     ),
     "estimate_validation": (", {time} de validation", ", {time} of validation"),
+    "estimate_rerank": (", {time} pour le reclassement", ", {time} for reranking"),
     "estimate_unknown": (
         "Quelques pas chronométrés sur cette machine diront ce que cela coûte.",
         "A few steps timed on this machine will tell what it costs.",
@@ -281,6 +294,11 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "Expected for these steps {expected} and {memory}; it took {took} ({time}) and {used} "
         "({more}), computed in {precision}.",
     ),
+    "late_told": (
+        "Puis {steps} pas en {time} pour le reclassement : « Fusion reclassée » sur ce modèle s’en "
+        "sert.",
+        "Then {steps} steps in {time} for reranking: “Reranked fusion” over this model uses them.",
+    ),
     "kept": (
         "Les poids gardés sont ceux du pas {step}, les meilleurs en validation.",
         "The weights kept are those of step {step}, the best in validation.",
@@ -290,6 +308,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "stage_estimate": ("chronométrage", "timing"),
     "stage_mine": ("recherche de négatifs", "mining negatives"),
     "stage_reduce": ("projection", "projection"),
+    "stage_late": ("entraînement du reclassement", "training to rerank"),
     "job_train": ("Affiner E5 : {name}", "Tune E5: {name}"),
     "job_estimate": ("Chronométrer {name}", "Time {name}"),
     "head_model": ("Modèle", "Model"),

@@ -39,10 +39,13 @@ def cost_note(language: str, estimate: Estimate | None, settings: TrainingSettin
     """The estimate of the form as it stands, taken apart."""
     if estimate is None:
         return html.note(say(language, "estimate_unknown"))
-    validate = ""
+    more = ""
     if estimate.validate_seconds:
         time = duration(language, estimate.validate_seconds)
-        validate = say(language, "estimate_validation", time=time)
+        more = say(language, "estimate_validation", time=time)
+    if estimate.rerank_seconds:
+        time = duration(language, estimate.rerank_seconds)
+        more += say(language, "estimate_rerank", time=time)
     return html.note(
         say(
             language,
@@ -51,7 +54,7 @@ def cost_note(language: str, estimate: Estimate | None, settings: TrainingSettin
             steps=count(language, estimate.steps),
             pairs=count(language, estimate.steps * settings.batch_size),
             train=duration(language, estimate.train_seconds),
-            validate=validate,
+            more=more,
             evaluate=duration(language, estimate.evaluate_seconds),
             memory=gigabytes(language, estimate.memory_mb),
             disk=gigabytes(language, estimate.disk_mb),
@@ -144,6 +147,10 @@ def _end(language: str, tuned: Tuned) -> str:
         )
         if trained.kept < trained.steps:
             parts.append(html.note(say(language, "kept", step=count(language, trained.kept))))
+    if tuned.trained and (rows := tuned.late_history):
+        time = duration(language, rows[-1]["seconds"])
+        told = say(language, "late_told", steps=count(language, len(rows)), time=time)
+        parts.append(html.note(told))
     return "".join(parts)
 
 

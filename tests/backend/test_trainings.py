@@ -24,7 +24,10 @@ from e5demo.errors import (
 )
 from e5demo.evaluation.comparison import paired_difference
 from e5demo.retrieval.engine import Engine
+from e5demo.retrieval.late import LATE_WEIGHT, TRAINED_WEIGHT
+from e5demo.retrieval.models import ModelSource, local_model
 from e5demo.retrieval.reduction import Reduction
+from e5demo.training import reranking
 from e5demo.training.checkpoints import BEST
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings, make_recipe
@@ -226,6 +229,40 @@ def test_fewer_dimensions_are_fitted_to_all_that_was_trained_on(
     assert run["score"][:5].tolist() == pytest.approx(found.scores[:5].tolist())
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_tokens_trained_to_rerank_do_it_in_the_model_s_fusion(
+    tuning, path, method, monkeypatch, tiny_model
+):
+    monkeypatch.setitem(reranking.RECIPE, "batch_size", 4)
+    monkeypatch.setitem(reranking.RECIPE, "max_length", 16)
+    dataset = tuning.import_csv(path)
+    stages = []
+    begun = begin(tuning, dataset, method, rerank_minutes=5)
+    tuned = tuning.go_on_training(begun, lambda *now: stages.append(now))
+    pairs = len(tuning.split_rows(dataset, SPLIT, "train"))
+    assert ("late", pairs // 4, pairs // 4) in stages
+    plain = tuning.tuned(tuning.go_on_training(begin(tuning, dataset, method)).id)
+    kind, source = tuning.find_retriever(f"rerank:{tuned.id}")
+    corpus = tuning.corpus(dataset, SPLIT, "test")
+    rerank = tuning.engine.retriever(kind, corpus, 16, tuned=source)
+    assert rerank.weight == TRAINED_WEIGHT
+    assert rerank.encoder.source == ModelSource(
+        tuned.id, tiny_model.folder, "tuned", tuned.folder / "late" / "adapter"
+    )
+    assert rerank.fusion.members[1].encoder.source == source
+    vectors = [tuning.engine.encoder(16, one.source(tiny_model)).encode(["neige"], "query")
+               for one in (tuned, plain)]  # fmt: skip
+    assert vectors[0] == pytest.approx(vectors[1], abs=1e-5)  # the model's own are as without
+    other = tuning.find_retriever(f"rerank:{plain.id}")[1]
+    assert tuning.engine.retriever("rerank", corpus, 16, tuned=other).weight == LATE_WEIGHT
+    if method == "full":
+        another = local_model(tuned.folder / "model")
+        monkeypatch.setattr(tuning.engine, "find_model", lambda: another)
+        assert tuning.find_retriever(f"fusion:{tuned.id}")[1]  # it is a model by itself
+        with pytest.raises(BaseModelChanged):
+            tuning.find_retriever(f"rerank:{tuned.id}")
+
+
 def test_negatives_are_mined_and_the_best_validation_is_kept(tuning, path, monkeypatch):
     seen = {}
 
@@ -314,16 +351,19 @@ def timed_by_hand(monkeypatch, backend):
         probes.append(pairs)
         return TIMING
 
-    for name in ("prepare_model", "make_loss"):
-        monkeypatch.setattr(f"e5demo.backend.trainings.{name}", lambda *_: None)
-    monkeypatch.setattr("e5demo.backend.trainings.time_training", time_training)
+    for module, loss in (
+        ("backend.trainings", "make_loss"), ("training.reranking", "make_late_loss")
+    ):  # fmt: skip
+        for name in ("prepare_model", loss):
+            monkeypatch.setattr(f"e5demo.{module}.{name}", lambda *_: None)
+        monkeypatch.setattr(f"e5demo.{module}.time_training", time_training)
     monkeypatch.setattr(
         backend.engine, "seconds_to_encode", lambda passages, _: 0.1 * len(passages)
     )
     return probes
 
 
-def test_an_estimate_by_hand(backend, dataset, timed_by_hand):
+def test_an_estimate_by_hand(backend, dataset, timed_by_hand, monkeypatch):
     recipe = make_recipe("full", "notebook", batch_size=8, epochs=2, validations=1,
                          validation_queries=100)  # fmt: skip
     asked = (dataset, SPLIT, recipe, SHORT)
@@ -340,6 +380,15 @@ def test_an_estimate_by_hand(backend, dataset, timed_by_hand):
     backend.encode(corpus, 16)
     again = backend.estimate(*asked)
     assert again.evaluate_seconds == pytest.approx(0.1 * len(corpus))  # after training alone
+    late = recipe.model_copy(update={"rerank_minutes": 1})
+    assert backend.estimate(dataset, SPLIT, late, SHORT) is None
+    backend.time_training(dataset, SPLIT, late, SHORT)
+    assert backend.estimate(dataset, SPLIT, late, SHORT) == again  # a batch is not to be filled
+    monkeypatch.setitem(reranking.RECIPE, "batch_size", 4)
+    tokens = backend.estimate(dataset, SPLIT, late, SHORT)
+    batches = backend.split(dataset, SPLIT).sizes["train"] // 4
+    assert tokens.rerank_seconds == batches * 4 * 0.5
+    assert tokens.seconds == pytest.approx(again.seconds + tokens.rerank_seconds)
     short = recipe.model_copy(update={"matryoshka": 128})
     backend.time_training(dataset, SPLIT, short, SHORT)
     train = backend.corpus(dataset, SPLIT, "train")

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from e5demo.training import estimate as module
-from e5demo.training.estimate import PeakMemory, Timing, estimate, text_prompts, time_training
+from e5demo.training.estimate import (
+    LEAST_PROBES,
+    PeakMemory,
+    Timing,
+    estimate,
+    text_prompts,
+    time_training,
+)
 from e5demo.training.recipe import make_recipe
 from e5demo.training.worker import make_loss, prepare_model
 
@@ -103,7 +110,8 @@ def test_hard_negatives_are_timed_with_the_rest(tiny_model):
     harder = PAIRS.assign(negative_1="la", other="x", negative_2="neige")
     assert list(text_prompts(harder)) == ["query", "passage", "negative_1", "negative_2"]
     time_training(model, watched, harder, recipe)
-    assert seen == [[2, 2, 2, 2]] * 10  # one unmeasured, nine timed
+    assert len(seen) > LEAST_PROBES  # one unmeasured
+    assert all(sizes == [2, 2, 2, 2] for sizes in seen)
 
 
 @pytest.mark.parametrize(

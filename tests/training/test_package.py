@@ -122,6 +122,19 @@ def test_learned_dimensions_go_with_their_model(of, tiny_model, tmp_path):
         import_tuned(tmp_path / "theirs", export_tuned(tuned, tmp_path / "model.zip"))
 
 
+def test_an_adapter_for_tokens_goes_with_its_model(of, tiny_model, tmp_path):
+    tuned, lora = of("full"), of("lora")
+    shutil.copytree(lora.folder / "adapter", tuned.folder / "late" / "adapter")
+    assert "`late/adapter`, over" in model_card(tuned)
+    assert "`late/adapter`, over" not in model_card(lora)
+    imported = import_tuned(tmp_path / "theirs", export_tuned(tuned, tmp_path / "model.zip"))
+    tokens = imported.source(tiny_model).tokens
+    assert np.array_equal(vectors(tokens), vectors(lora.source(tiny_model)))
+    (tuned.folder / "late" / "adapter" / "adapter_model.safetensors").write_bytes(b"no")
+    with pytest.raises(NotATuned, match="model.zip"):
+        import_tuned(tmp_path / "theirs", export_tuned(tuned, tmp_path / "model.zip"))
+
+
 def test_a_folder_is_imported_as_its_zip_is(trained, tmp_path):
     source = trained / IDS["lora"]
     imported = import_tuned(tmp_path / "theirs", source)

@@ -1,4 +1,17 @@
+from dataclasses import replace
+
 import pytest
+from fakes import FakeSource
+
+from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.training.checkpoints import History
+from e5demo.training.estimate import Estimate
+from e5demo.training.recipe import TrainingSettings
+from e5demo.training.reranking import LATE
+from e5demo.training.tuned import begin_tuned, end_tuned
+from e5demo.training.worker import Trained
+from e5demo.ui.train_views import cost_note, status
+from e5demo.workspace import write_json
 
 
 @pytest.mark.parametrize(
@@ -14,3 +27,25 @@ def test_presets_are_timed_on_opening_the_tab_even_before_its_form_is_filled(
     commands = [command for _, _, command in submitted]
     assert [c[-2] for c in commands] == ([f"--method={timed}"] if timed else [])
     assert all(c[0] == "estimate" for c in commands)
+
+
+def test_the_time_for_reranking_is_told_before_and_after(tmp_path):
+    cost = Estimate(10, 600.0, 0.0, 60.0, 900.0, 50.0, rerank_seconds=1200.0)
+    settings = TrainingSettings(rerank_minutes=20)
+    told = cost_note("en", cost, settings)
+    assert "20 min for reranking" in told
+    assert "31 min" in told
+    assert "rerank" not in cost_note("en", replace(cost, rerank_seconds=0.0), settings)
+    begun = begin_tuned(
+        tmp_path / "full-1", settings, FakeSource(), SplitSettings(), EvaluationSettings(),
+        preset="quick", dataset="d", dataset_name="d", data="d", pairs=1, extra={},
+    )  # fmt: skip
+    late = begun.folder / LATE
+    write_json(late / "plan.json", {})
+    for step in (1, 2):
+        History(late).add({"step": step, "loss": 1.0, "seconds": 600.0 * step})
+    tuned = end_tuned(begun, Trained(1, 1, 1, 1.0, 1, 1, 1.0))
+    assert "Then 2 steps in 20 min for reranking" in status("en", tuned, None)
+    assert "Puis 2 pas en 20" in status("fr", tuned, None)
+    (late / "history.jsonl").unlink()
+    assert "for reranking" not in status("en", tuned, None)

@@ -1,0 +1,96 @@
+"""Train E5's tokens for late interaction: a LoRA adapter of their own, for reranking alone.
+
+The untuned model learns to tell a title's article from those of titles about the same things, by
+`retrieval.late`'s score. One that was tuned on the same pairs would know them too well by then to
+learn from them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from e5demo.jobs import Progress, silent
+from e5demo.retrieval.models import ModelSource
+from e5demo.retrieval.search import Retriever
+from e5demo.training.checkpoints import forget_checkpoints
+from e5demo.training.estimate import Timing, time_training
+from e5demo.training.recipe import TrainingSettings
+from e5demo.training.worker import Trained, make_late_loss, prepare_model, train
+
+LATE = "late"  # the folder within a training's
+GROUP = 8  # titles about the same things
+NEIGHBOURS = 40  # ranks in which they are looked for
+# Nine of ten articles end within this length. The upper layers take half of the time of all.
+RECIPE: dict[str, Any] = {
+    "batch_size": 32,
+    "cached": False,
+    "max_length": 320,
+    "learning_rate": 1e-3,
+    "dropout": 0.0,
+    "lora_dropout": 0.0,
+    "lora_layers": 6,
+    "lora_targets": ("query", "key", "value", "dense"),
+}
+
+
+def late_settings(settings: TrainingSettings) -> TrainingSettings:
+    """How tokens are trained beside a training of these settings."""
+    shared = {"bf16": settings.bf16, "seed": settings.seed, "max_minutes": settings.rerank_minutes}
+    return TrainingSettings.checked(method="lora", **RECIPE, **shared)
+
+
+def train_late(
+    pairs: pd.DataFrame,
+    retriever: Retriever,
+    settings: TrainingSettings,
+    base: ModelSource,
+    folder: Path,
+    progress: Progress = silent,
+) -> Trained | None:
+    """The adapter in `LATE` of `folder`, a training's of these settings, from the last checkpoint
+    there if one is. `retriever` searches the passages of `pairs`.
+
+    None where it is there already, or the pairs fill no batch. Raises TrainingStopped.
+    """
+    recipe, late = late_settings(settings), folder / LATE
+    if (late / "adapter").is_dir() or len(pairs) < recipe.batch_size:
+        return None
+    progress("mine", 0, 1)
+    near = pairs.iloc[grouped(pairs, retriever, settings.seed)][["query", "passage"]]
+
+    def told(stage: str, done: int, total: int) -> None:
+        progress(LATE if stage == "train" else stage, done, total)
+
+    trained = train(near, recipe, base, late, told, late=True, name=folder.name)
+    forget_checkpoints(late)
+    return trained
+
+
+def time_late(pairs: pd.DataFrame, settings: TrainingSettings, base: ModelSource) -> Timing:
+    """What a few steps of it take here."""
+    recipe = late_settings(settings)
+    model = prepare_model(base, recipe)
+    loss = make_late_loss(model, pairs)
+    return time_training(model, loss, pairs[["query", "passage"]], recipe)
+
+
+def grouped(pairs: pd.DataFrame, retriever: Retriever, seed: int) -> list[int]:
+    """Rows in an order in which each title is followed by others whose articles `retriever` takes
+    for its own, `GROUP` together, each once."""
+    ids = retriever.corpus.ids
+    passages = pairs["passage_id"].to_numpy()
+    row_of = {passage: row for row, passage in reversed(list(enumerate(passages)))}
+    rankings = retriever.search(pairs["query"].tolist(), NEIGHBOURS)
+    order: list[int] = []
+    left = set(range(len(pairs)))
+    for first in np.random.default_rng(seed).permutation(len(pairs)).tolist():
+        if first not in left:
+            continue
+        near = (row_of[ids[position]] for position in rankings[first].positions)
+        others = [row for row in near if row in left and passages[row] != passages[first]]
+        group = [first, *others[: GROUP - 1]]
+        left.difference_update(group)
+        order += group
+    return order
