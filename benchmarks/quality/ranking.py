@@ -36,7 +36,7 @@ from e5demo.retrieval.index import build_index
 from e5demo.retrieval.models import ModelSource, base_model, local_model
 from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.retrieval.search import Ranking, top, unit
-from e5demo.training.reranking import LATE
+from e5demo.training.reranking import tokens_source
 from e5demo.workspace import write_json
 
 DEPTH = 10
@@ -183,11 +183,7 @@ def main() -> None:
 
 def tuned_model(folder: Path) -> ModelSource:
     """With the tokens that were trained beside it, if they were."""
-    late_adapter = folder.parent / LATE / "adapter"
-    model, base = local_model(folder, "tuned"), base_model()
-    if not late_adapter.is_dir():
-        return model
-    return replace(model, tokens=ModelSource(model.name, base.folder, "tuned", late_adapter))
+    return replace(local_model(folder, "tuned"), tokens=tokens_source(folder.parent, base_model()))
 
 
 def measured(data: str, kind: str, bench: Bench) -> Iterator[dict[str, Any]]:

@@ -89,7 +89,7 @@ class Trainings(Library):
         with tuned.working():
             own = pairs = self.train_pairs(dataset, tuned.split, settings)
             if settings.hard_negatives:
-                miner = self._miner(pairs, settings, progress)
+                miner = self._miner(pairs, settings.negatives_from, settings, progress)
                 pairs = add_negatives(pairs, miner, settings, progress)
             if tuned.extra.used:
                 pairs = add_triplets(pairs, tuned.triplets)
@@ -101,8 +101,7 @@ class Trainings(Library):
             if (tuned.folder / REDUCTION).is_file():
                 self._fit_reduction(tuned, pairs, base, progress)
             if settings.rerank_minutes:
-                corpus = make_corpus(own, pd.Series(), "all")
-                bm25 = self.engine.retriever("bm25", corpus, settings.max_length)
+                bm25 = self._miner(own, "bm25", settings, progress)
                 train_late(own, bm25, settings, base, tuned.folder, progress)
             tuned = end_tuned(tuned, trained)
             forget_checkpoints(tuned.folder)
@@ -177,10 +176,10 @@ class Trainings(Library):
         return used if len(used) else None, Extra(len(used), len(given) - len(used))
 
     def _miner(
-        self, pairs: pd.DataFrame, settings: TrainingSettings, progress: Progress
+        self, pairs: pd.DataFrame, name: str, settings: TrainingSettings, progress: Progress
     ) -> Retriever:
         corpus = make_corpus(pairs, pd.Series(), "all")
-        return self.engine.retriever(settings.negatives_from, corpus, settings.max_length, progress)
+        return self.engine.retriever(name, corpus, settings.max_length, progress)
 
     def keep_scores(self, tuned: Tuned, before: Experiment, after: Experiment) -> dict[str, Any]:
         """Both averages, the paired difference of each metric, and what a comparison says of it,

@@ -221,7 +221,8 @@ def _checked(folder: Path, name: str) -> Tuned:
             if tuned.trained is None or not tensors.keys():
                 raise NotATuned(name=name, reason="its training is not finished")
         if (folder / LATE).is_dir():
-            safe_open(folder / LATE / weights["lora"], "np")
+            with safe_open(folder / LATE / weights["lora"], "np"):  # closed again: it can be read
+                pass
         if (folder / REDUCTION).is_file():
             Reduction.read(folder / REDUCTION)
         _check_types(tuned)

@@ -41,6 +41,12 @@ def late_settings(settings: TrainingSettings) -> TrainingSettings:
     return TrainingSettings.checked(method="lora", **RECIPE, **shared)
 
 
+def tokens_source(folder: Path, base: ModelSource) -> ModelSource | None:
+    """`base` with the adapter that a training's folder holds; None where it holds none."""
+    adapter = folder / LATE / "adapter"
+    return ModelSource(folder.name, base.folder, "tuned", adapter) if adapter.is_dir() else None
+
+
 def train_late(
     pairs: pd.DataFrame,
     retriever: Retriever,
@@ -55,7 +61,7 @@ def train_late(
     None where it is there already, or the pairs fill no batch. Raises TrainingStopped.
     """
     recipe, late = late_settings(settings), folder / LATE
-    if (late / "adapter").is_dir() or len(pairs) < recipe.batch_size:
+    if tokens_source(folder, base) or len(pairs) < recipe.batch_size:
         return None
     progress("mine", 0, 1)
     near = pairs.iloc[grouped(pairs, retriever, settings.seed)][["query", "passage"]]

@@ -31,7 +31,7 @@ from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.reranking import LATE
+from e5demo.training.reranking import LATE, tokens_source
 from e5demo.training.triplets import Extra
 from e5demo.training.worker import PLAN, Trained
 from e5demo.workspace import (
@@ -142,9 +142,9 @@ class Tuned:
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
         one than the adapter was made for."""
-        path, late = self.folder / REDUCTION, self.folder / LATE / "adapter"
+        path = self.folder / REDUCTION
         reduction = path if path.is_file() else None
-        tokens = ModelSource(self.id, base.folder, "tuned", late) if late.is_dir() else None
+        tokens = tokens_source(self.folder, base)
         if self.settings.method == "full":
             folder, adapter = self.folder / "model", None
         else:
