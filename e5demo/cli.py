@@ -172,11 +172,13 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         "method": tuned.settings.method,
         "extra": asdict(tuned.extra),
         "steps": trained.steps,
+        "rerank_steps": len(tuned.late_history),
         "trainable_parameters": trained.trainable_parameters,
         "total_parameters": trained.total_parameters,
         "seconds": trained.seconds,
         "timings": {
             "train": trained.seconds,
+            "rerank": tuned.late_seconds,
             "evaluate_before": before.seconds,
             "evaluate_after": after.seconds,
         },
@@ -250,6 +252,7 @@ def _training_row(tuned: Any) -> dict[str, Any]:
         "dataset": tuned.dataset,
         "pairs": tuned.pairs,
         "steps": tuned.trained.steps if tuned.trained else tuned.resumes_at,
+        "rerank_steps": len(tuned.late_history),
         "path": str(tuned.folder),
     }
 

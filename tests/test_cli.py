@@ -14,6 +14,7 @@ from e5demo import cli
 from e5demo.backend import Backend
 from e5demo.cli import main
 from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.training import reranking
 from e5demo.training.recipe import make_recipe
 from e5demo.workspace import Workspace, embeddings
 
@@ -370,10 +371,11 @@ TRAINED = exactly(
     method=METHOD,
     extra=exactly(used=COUNT, left_out=COUNT),
     steps={"type": "integer", "minimum": 1},
+    rerank_steps=COUNT,
     trainable_parameters=COUNT,
     total_parameters=COUNT,
     seconds=SECONDS,
-    timings=exactly(train=SECONDS, evaluate_before=SECONDS, evaluate_after=SECONDS),
+    timings=exactly(train=SECONDS, rerank=SECONDS, evaluate_before=SECONDS, evaluate_after=SECONDS),
     estimated_seconds=SECONDS,
     peak_memory_mb=SECONDS,
     precision={"enum": ["float32", "bf16"]},
@@ -393,6 +395,7 @@ TRAINING = {
     "dataset": TEXT,
     "pairs": COUNT,
     "steps": COUNT,
+    "rerank_steps": COUNT,
     "path": TEXT,
 }
 EVALUATION = exactly(
@@ -440,6 +443,7 @@ def test_train_tunes_and_its_id_is_a_retriever(capsys, news, tiny, tmp_path):
     options = ("--method", "lora", "--max-minutes", 0.05)
     told = valid(answer(capsys, "train", news, *options, *SMALL, *SHORT), TRAINED)
     trained = told["experiment"]
+    assert (told["rerank_steps"], told["timings"]["rerank"]) == (0, 0)
     for retriever in (trained, f"fusion:{trained}"):
         scored = answer(capsys, "evaluate", news, "--retriever", retriever, *SHORT)
         assert (scored["retriever"], scored["weights"]) == (retriever, "tuned")
@@ -517,7 +521,9 @@ def test_a_training_whose_last_evaluation_failed_is_resumed_for_that(
     def fail(tuned):
         raise ZeroDivisionError
 
-    options = ("--method", "lora", "--set", "epochs=0.4")
+    monkeypatch.setitem(reranking.RECIPE, "batch_size", 4)
+    monkeypatch.setitem(reranking.RECIPE, "max_length", 16)
+    options = ("--method", "lora", "--set", "epochs=0.4", "--set", "rerank_minutes=1")
     with monkeypatch.context() as patch:
         patch.setattr(cli, "_evaluate_afresh", fail)
         assert main([*map(str, ["train", news, *options, *SMALL, *SHORT])]) == 1
@@ -525,7 +531,11 @@ def test_a_training_whose_last_evaluation_failed_is_resumed_for_that(
     (row,) = answer(capsys, "experiments", "list")["trainings"]
     assert row["state"] == "done"
     told = valid(answer(capsys, "train", "--resume", row["experiment"]), TRAINED)
-    assert (told["experiment"], told["steps"]) == (row["experiment"], row["steps"])
+    assert [told[name] for name in ("experiment", "steps", "rerank_steps")] == [
+        row[name] for name in ("experiment", "steps", "rerank_steps")
+    ]
+    assert told["rerank_steps"] > 0
+    assert told["timings"]["rerank"] > 0
     assert answer(capsys, "experiments", "show", row["experiment"])["scores"]["after"]
 
 

@@ -76,6 +76,10 @@ class Measured:
         return self.retriever.rpartition(":")[2]
 
     @property
+    def reranked(self) -> bool:
+        return self.retriever.partition(":")[0] == "rerank"
+
+    @property
     def ablations(self) -> list[str]:
         """What was done otherwise than one searches: 'none' or 'swapped' prompts, a precision, or
         'outdated' where the retriever ranks in another way now."""
@@ -99,8 +103,7 @@ class Measured:
         to rerank; a dash for BM25."""
         if self.max_length is None:
             return "—"
-        reranked = self.retriever.partition(":")[0] == "rerank"
-        anew = reranked and self.method >= READ_ON
+        anew = self.reranked and self.method >= READ_ON
         return f"{self.max_length} + {LATE_LENGTH}" if anew else str(self.max_length)
 
     @property

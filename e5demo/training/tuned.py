@@ -134,10 +134,20 @@ class Tuned:
         return read_json(path) if path.is_file() else None
 
     @property
+    def late_seconds(self) -> float:
+        """What training tokens to rerank by took; 0 where that was not asked for."""
+        rows = self.late_history
+        return rows[-1]["seconds"] if rows else 0.0
+
+    @property
     def weights_size(self) -> int:
         """Bytes of the whole model, or of the adapter alone."""
-        name = "model" if self.settings.method == "full" else "adapter"
-        return sum(p.stat().st_size for p in (self.folder / name).rglob("*") if p.is_file())
+        return _bytes_in(self.folder / ("model" if self.settings.method == "full" else "adapter"))
+
+    @property
+    def late_size(self) -> int:
+        """Bytes of the adapter for tokens to rerank by."""
+        return _bytes_in(self.folder / LATE / "adapter")
 
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
@@ -239,3 +249,7 @@ def list_tuned(experiments: Path) -> list[Tuned]:
 def unreadable_tuned(experiments: Path) -> list[UnreadableRecord]:
     """Why some trainings are not listed."""
     return unreadable(experiments, ASKED, open_tuned, UnknownExperiment)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

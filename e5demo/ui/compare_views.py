@@ -136,13 +136,15 @@ def costs(
     names: Mapping[str, str],
     trainings: Mapping[str, Tuned],
 ) -> str:
-    """Share of weights trained, time of training, disk, and speed, where they are known."""
+    """Share of weights trained, time of training, disk, and speed, where they are known; of tokens
+    to rerank by, where they are what reranks."""
     heads = [say(language, f"head_{name}") for name in
              ("retriever", "trainable", "training", "disk", "encoding", "query_time")]  # fmt: skip
     rows = []
     for one in experiments:
         tuned = trainings.get(one.measured.training)
-        rows.append([names[one.id], *_training_costs(language, tuned), *_speeds(language, one)])
+        training = _training_costs(language, tuned, one.measured.reranked)
+        rows.append([names[one.id], *training, *_speeds(language, one)])
     return html.folded_html(say(language, "costs"), html.table(heads, rows, len(heads) - 1))
 
 
@@ -193,15 +195,15 @@ def _interval(language: str, one: Interval) -> str:
     return f"{decimal(language, one.mean)} {bounds}"
 
 
-def _training_costs(language: str, tuned: Tuned | None) -> list[str]:
+def _training_costs(language: str, tuned: Tuned | None, reranked: bool) -> list[str]:
     if not tuned or not tuned.trained:
         return ["—", "—", "—"]
     trained = tuned.trained
     share = 100 * trained.trainable_parameters / trained.total_parameters
     return [
         say(language, "percent", share=decimal(language, share, 1)),
-        duration(language, trained.seconds),
-        gigabytes(language, tuned.weights_size / 1e6),
+        duration(language, trained.seconds + reranked * tuned.late_seconds),
+        gigabytes(language, (tuned.weights_size + reranked * tuned.late_size) / 1e6),
     ]
 
 

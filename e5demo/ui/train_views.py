@@ -148,7 +148,7 @@ def _end(language: str, tuned: Tuned) -> str:
         if trained.kept < trained.steps:
             parts.append(html.note(say(language, "kept", step=count(language, trained.kept))))
     if tuned.trained and (rows := tuned.late_history):
-        time = duration(language, rows[-1]["seconds"])
+        time = duration(language, tuned.late_seconds)
         told = say(language, "late_told", steps=count(language, len(rows)), time=time)
         parts.append(html.note(told))
     return "".join(parts)

@@ -253,6 +253,9 @@ def test_tokens_trained_to_rerank_do_it_in_the_model_s_fusion(
     vectors = [tuning.engine.encoder(16, one.source(tiny_model)).encode(["neige"], "query")
                for one in (tuned, plain)]  # fmt: skip
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-5)  # the model's own are as without
+    adapter = sum(path.stat().st_size for path in (tuned.folder / "late" / "adapter").iterdir())
+    assert (tuned.late_size, tuned.weights_size) == (adapter, plain.weights_size)
+    assert tuned.late_seconds > plain.late_seconds == 0
     other = tuning.find_retriever(f"rerank:{plain.id}")[1]
     assert tuning.engine.retriever("rerank", corpus, 16, tuned=other).weight == LATE_WEIGHT
     if method == "full":

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -115,6 +116,18 @@ def test_costs_are_a_dash_where_nothing_is_known(tmp_path):
     start = seen.text.index("baseline")
     assert seen.text[start : start + 6] == ["baseline", "—", "—", "—", "2000,0", "12,3"]
     assert seen.text[start + 6 :] == ["bm25", "—", "—", "—", "—", "—"]
+
+
+def test_training_tokens_to_rerank_costs_only_what_is_reranked_by_them(tmp_path):
+    trained = SimpleNamespace(seconds=300.0, trainable_parameters=1, total_parameters=2)
+    tuned = SimpleNamespace(trained=trained, weights_size=2e8, late_seconds=120.0, late_size=3e8)
+    both = [experiment(tmp_path, name) for name in ("fusion:lora-1", "rerank:lora-1")]
+    names = {one.id: one.measured.retriever for one in both}
+    seen = Seen(views.costs("en", both, names, {"lora-1": tuned}))
+    start = seen.text.index("fusion:lora-1")
+    assert seen.text[start : start + 4] == ["fusion:lora-1", "50.0%", "5 min", "200 MB"]
+    start = seen.text.index("rerank:lora-1")
+    assert seen.text[start : start + 4] == ["rerank:lora-1", "50.0%", "7 min", "500 MB"]
 
 
 @pytest.mark.parametrize(
