@@ -63,7 +63,7 @@ def train_late(
     recipe, late = late_settings(settings), folder / LATE
     if tokens_source(folder, base) or len(pairs) < recipe.batch_size:
         return None
-    progress("mine", 0, 1)
+    progress(LATE, 0, 1)
     near = pairs.iloc[grouped(pairs, retriever, settings.seed)][["query", "passage"]]
 
     def told(stage: str, done: int, total: int) -> None:

@@ -115,11 +115,12 @@ class Tuned:
     @property
     def plan(self) -> tuple[int, Timing] | None:
         """Steps planned, and what was timed before the first; None before that."""
-        path = self.folder / PLAN
-        if not path.is_file():
-            return None
-        plan = read_json(path)
-        return plan["steps"], Timing(**plan["timing"])
+        return _plan_in(self.folder)
+
+    @property
+    def late_plan(self) -> tuple[int, Timing] | None:
+        """The same of training tokens to rerank by."""
+        return _plan_in(self.folder / LATE)
 
     @property
     def triplets(self) -> pd.DataFrame:
@@ -249,6 +250,14 @@ def list_tuned(experiments: Path) -> list[Tuned]:
 def unreadable_tuned(experiments: Path) -> list[UnreadableRecord]:
     """Why some trainings are not listed."""
     return unreadable(experiments, ASKED, open_tuned, UnknownExperiment)
+
+
+def _plan_in(folder: Path) -> tuple[int, Timing] | None:
+    path = folder / PLAN
+    if not path.is_file():
+        return None
+    plan = read_json(path)
+    return plan["steps"], Timing(**plan["timing"])
 
 
 def _bytes_in(folder: Path) -> int:

@@ -268,6 +268,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     ),
     "state_stopped": ("à reprendre", "to resume"),
     "fact_step": ("Pas", "Step"),
+    "fact_late_step": ("Pas du reclassement", "Step of reranking"),
     "fact_loss": ("Perte", "Loss"),
     "fact_rate": ("Taux", "Rate"),
     "fact_speed": ("Paires/s", "Pairs/s"),

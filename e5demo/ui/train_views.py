@@ -76,9 +76,12 @@ def status(language: str, tuned: Tuned, job: Job | None) -> str:
     rows = tuned.history
     steps = [row for row in rows if "loss" in row]
     checks = [row for row in rows if "ndcg@10" in row]
-    planned = tuned.plan[0] if tuned.plan else 0
+    plan, step = tuned.plan, say(language, "fact_step")
+    if not tuned.trained and (late := tuned.late_history):  # they come after the model's
+        steps, plan, step = late, tuned.late_plan, say(language, "fact_late_step")
+    planned = plan[0] if plan else 0
     done = int(steps[-1]["step"]) if steps else 0
-    facts = [(say(language, "fact_step"), f"{count(language, done)} / {count(language, planned)}")]
+    facts = [(step, f"{count(language, done)} / {count(language, planned)}")]
     if steps:
         last = steps[-1]
         left = last["seconds_left"] if tuned.state == "running" else 0

@@ -1,17 +1,18 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from fakes import FakeSource
 
 from e5demo.config import EvaluationSettings, SplitSettings
 from e5demo.training.checkpoints import History
-from e5demo.training.estimate import Estimate
+from e5demo.training.estimate import Estimate, Timing
 from e5demo.training.recipe import TrainingSettings
 from e5demo.training.reranking import LATE
 from e5demo.training.tuned import begin_tuned, end_tuned
 from e5demo.training.worker import Trained
 from e5demo.ui.train_views import cost_note, status
 from e5demo.workspace import write_json
+from tests.ui.test_html import Seen
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,14 @@ def test_the_time_for_reranking_is_told_before_and_after(tmp_path):
         tmp_path / "full-1", settings, FakeSource(), SplitSettings(), EvaluationSettings(),
         preset="quick", dataset="d", dataset_name="d", data="d", pairs=1, extra={},
     )  # fmt: skip
-    late = begun.folder / LATE
-    write_json(late / "plan.json", {})
+    late, timing = begun.folder / LATE, Timing(1.0, 1.0, 8, 1.0, 1.0, 1, 1.0)
+    write_json(late / "plan.json", {"steps": 8, "timing": asdict(timing)})
+    row = {"loss": 1.25, "learning_rate": 1e-3, "pairs_per_second": 4.5, "seconds_left": 0.0}
     for step in (1, 2):
-        History(late).add({"step": step, "loss": 1.0, "seconds": 600.0 * step})
+        History(late).add({"step": step, "seconds": 600.0 * step, **row})
+    now = Seen(status("en", begun, None)).text
+    assert now[now.index("Step of reranking") + 1] == "2 / 8"
+    assert now[now.index("Loss") + 1] == "1.250"
     tuned = end_tuned(begun, Trained(1, 1, 1, 1.0, 1, 1, 1.0))
     assert "Then 2 steps in 20 min for reranking" in status("en", tuned, None)
     assert "Puis 2 pas en 20" in status("fr", tuned, None)
