@@ -164,6 +164,8 @@ def train(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
             tuned = backend.go_on_training(tuned, progress)
         after = backend.experiment(_evaluate_afresh(tuned)["experiment"])
         scores = backend.keep_scores(tuned, before, after)
+        if tuned.lacks_tokens:  # last: the model is of use without them
+            backend.train_tokens(tuned, progress)
         keep_log(tuned.folder)
     trained = tuned.trained
     steps, timing = tuned.plan
@@ -341,7 +343,7 @@ def _resumed(backend: Any, options: argparse.Namespace) -> Any:
     if named:
         raise ResumeAlone(experiment=options.resume, options=", ".join(named))
     tuned = backend.training(options.resume)
-    if tuned.trained and tuned.scores:
+    if tuned.state == "done" and tuned.scores:
         raise AlreadyTrained(experiment=tuned.id)
     return tuned
 
@@ -537,7 +539,7 @@ def _parser() -> Parser:
     recipe.add_argument("--preset", choices=list(PRESETS), help=f"default {DEFAULT_PRESET}")
     recipe.add_argument("--config", metavar="FILE", help="settings in YAML, over the preset's")
     recipe.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    recipe.add_argument("--max-minutes", type=float, metavar="N", help="of training")
+    recipe.add_argument("--max-minutes", type=float, metavar="N", help="of training the model")
     added = command("train", train, "tune E5 on the train split", optional, texts, recipe)
     added.add_argument("--resume", metavar="ID", help="go on with a training that was stopped")
     added.add_argument(

@@ -139,6 +139,13 @@ class BaseModelChanged(E5DemoError):
     )
 
 
+class TokensOfOtherBase(E5DemoError):
+    sentence = (
+        "The tokens of {experiment} were trained over other base weights ({weights}) than those in "
+        "use: take fusion:{experiment}, or bring those back."
+    )
+
+
 class UnknownPreset(E5DemoError):
     sentence = "There is no preset {preset}: use {known}."
 

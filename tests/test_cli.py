@@ -521,9 +521,7 @@ def test_a_training_whose_last_evaluation_failed_is_resumed_for_that(
     def fail(tuned):
         raise ZeroDivisionError
 
-    monkeypatch.setitem(reranking.RECIPE, "batch_size", 4)
-    monkeypatch.setitem(reranking.RECIPE, "max_length", 16)
-    options = ("--method", "lora", "--set", "epochs=0.4", "--set", "rerank_minutes=1")
+    options = ("--method", "lora", "--set", "epochs=0.4")
     with monkeypatch.context() as patch:
         patch.setattr(cli, "_evaluate_afresh", fail)
         assert main([*map(str, ["train", news, *options, *SMALL, *SHORT])]) == 1
@@ -531,12 +529,35 @@ def test_a_training_whose_last_evaluation_failed_is_resumed_for_that(
     (row,) = answer(capsys, "experiments", "list")["trainings"]
     assert row["state"] == "done"
     told = valid(answer(capsys, "train", "--resume", row["experiment"]), TRAINED)
-    assert [told[name] for name in ("experiment", "steps", "rerank_steps")] == [
-        row[name] for name in ("experiment", "steps", "rerank_steps")
-    ]
-    assert told["rerank_steps"] > 0
-    assert told["timings"]["rerank"] > 0
+    assert (told["experiment"], told["steps"]) == (row["experiment"], row["steps"])
     assert answer(capsys, "experiments", "show", row["experiment"])["scores"]["after"]
+
+
+def test_a_training_stopped_in_its_reranking_is_a_model_and_goes_on(
+    capsys, news, tiny, without_child, monkeypatch
+):
+    def stop_at_two(self, stage, done, total):
+        if (stage, done) == ("late", 2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setitem(reranking.RECIPE, "batch_size", 4)
+    monkeypatch.setitem(reranking.RECIPE, "max_length", 16)
+    options = ["--method", "full", "--set", "epochs=0.4", "--set", "rerank_minutes=1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(cli.TerminalProgress, "__call__", stop_at_two)
+        assert main([*map(str, ["train", news, *options, *SMALL, *SHORT])]) == 130
+    (row,) = answer(capsys, "experiments", "list")["trainings"]
+    assert (row["state"], row["rerank_steps"]) == ("stopped", 2)
+    before = answer(capsys, "experiments", "show", row["experiment"])["scores"]
+    told = answer(capsys, "evaluate", news, "--retriever", row["experiment"], *SHORT)
+    assert told["metrics"] == before["after"]
+    resumed = valid(answer(capsys, "train", "--resume", row["experiment"]), TRAINED)
+    assert resumed["rerank_steps"] > 2
+    assert resumed["timings"]["rerank"] > 0
+    assert (resumed["steps"], resumed["after"]) == (row["steps"], before["after"])
+    answer(capsys, "evaluate", news, "--retriever", f"rerank:{row['experiment']}", *SHORT)
+    assert main(["train", "--resume", row["experiment"]]) == 2
+    assert "nothing left to resume" in capsys.readouterr().err
 
 
 def write_triplets(path, *rows):

@@ -78,7 +78,7 @@ class Backend(Trainings, Comparisons):
         kind, tuned = self.find_retriever(retriever)
         found = self.engine.retriever(kind, corpus, max_length, progress, tuned)
         if kind in DENSE:
-            self.engine.encoder(max_length, tuned).load()  # not a part of the time shown
+            self.engine.load(kind, max_length, tuned)  # not a part of the time shown
         allowed = corpus.allowed(scope) if scope else None
         return ask(found, corpus, retriever, query.strip(), k, max(k, depth), allowed)
 

@@ -142,7 +142,7 @@ class Comparisons(Library):
         if not (measured.model_fingerprint and measured.max_length and measured.prompts):
             return None
         try:
-            _, tuned = self.find_retriever(measured.retriever)
+            _, tuned = self.find_retriever(measured.training)
         except (UnknownRetriever, BaseModelChanged):
             return None
         if (tuned or self.engine.find_model()).fingerprint != measured.model_fingerprint:

@@ -25,6 +25,7 @@ from e5demo.data.store import (
 )
 from e5demo.errors import (
     E5DemoError,
+    TokensOfOtherBase,
     TwinsWanted,
     UnknownDataset,
     UnknownExperiment,
@@ -256,7 +257,7 @@ class Library:
 
         Those without a tuned model are themselves; a tuned model's id is a dense retriever,
         `fusion:ID` its fusion with BM25, `rerank:ID` that one reranked. Raises UnknownRetriever,
-        BaseModelChanged.
+        BaseModelChanged, TokensOfOtherBase.
         """
         if name in RETRIEVERS:
             return name, None
@@ -265,20 +266,21 @@ class Library:
             tuned = self.tuned(rest)
         except UnknownExperiment:
             tuned = None
-        if tuned is None or prefix not in ("", *OVER):
+        if tuned is None or prefix not in ("", *_over(tuned)):
             raise UnknownRetriever(retriever=name, known=", ".join(self.retrievers()))
         base = self.engine.find_model()
         source = tuned.source(base)
-        if prefix == "rerank" and source.tokens:  # an adapter of the base
-            tuned.check_base(base)
+        changed = base.fingerprint != tuned.base["fingerprint"]
+        if prefix == "rerank" and source.tokens and changed:
+            raise TokensOfOtherBase(experiment=rest, weights=tuned.base["weights"])
         return prefix or "baseline", source
 
     def retrievers(self) -> list[str]:
         """The names that can be asked for, then each tuned model and what is made over it."""
-        tuned = [t.id for t in self.all_tuned()]
+        over = ((tuned.id, _over(tuned)) for tuned in self.all_tuned())
         return [
             *RETRIEVERS,
-            *(name for i in tuned for name in (i, *(f"{way}:{i}" for way in OVER))),
+            *(name for i, ways in over for name in (i, *(f"{way}:{i}" for way in ways))),
         ]
 
     def all_trainings(self) -> list[Tuned]:
@@ -334,3 +336,8 @@ class Library:
     def votes(self) -> VoteBook:
         """The person's blind votes between retrievers."""
         return VoteBook(self.workspace.votes)
+
+
+def _over(tuned: Tuned) -> tuple[str, ...]:
+    """What can be made over it: no reranking yet, where the tokens for it are still to come."""
+    return tuple(way for way in OVER if way != "rerank" or not tuned.lacks_tokens)

@@ -25,7 +25,13 @@ from e5demo.training.estimate import COSTLY, PROBE_PAIRS, Estimate, Timing, esti
 from e5demo.training.negatives import add_negatives
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.reranking import late_settings, time_late, train_late
+from e5demo.training.reranking import (
+    LATE,
+    late_settings,
+    time_late,
+    train_late,
+    trains_tokens,
+)
 from e5demo.training.triplets import Extra, add_triplets, tidied, usable
 from e5demo.training.tuned import ASKED, SCORES, Tuned, begin_tuned, end_tuned, open_tuned
 from e5demo.training.validation import make_validator
@@ -87,7 +93,7 @@ class Trainings(Library):
         tuned.check_base(base)
         dataset, settings = self.dataset(tuned.dataset), tuned.settings
         with tuned.working():
-            own = pairs = self.train_pairs(dataset, tuned.split, settings)
+            pairs = self.train_pairs(dataset, tuned.split, settings)
             if settings.hard_negatives:
                 miner = self._miner(pairs, settings.negatives_from, settings, progress)
                 pairs = add_negatives(pairs, miner, settings, progress)
@@ -100,12 +106,24 @@ class Trainings(Library):
             trained = train(pairs, settings, base, tuned.folder, progress, validate)
             if (tuned.folder / REDUCTION).is_file():
                 self._fit_reduction(tuned, pairs, base, progress)
-            if settings.rerank_minutes:
-                bm25 = self._miner(own, "bm25", settings, progress)
-                train_late(own, bm25, settings, base, tuned.folder, progress)
             tuned = end_tuned(tuned, trained)
             forget_checkpoints(tuned.folder)
         return tuned
+
+    def train_tokens(self, tuned: Tuned, progress: Progress = silent) -> None:
+        """Those to rerank by, of a trained model that lacks them, from their last checkpoint.
+
+        Raises AlreadyTrained, TrainingRuns, BaseModelChanged, UnknownDataset, TrainingStopped.
+        """
+        if not tuned.lacks_tokens:
+            raise AlreadyTrained(experiment=tuned.id)
+        base, settings = self.engine.find_model(), tuned.settings
+        tuned.check_base(base)
+        with tuned.working():
+            pairs = self.train_pairs(self.dataset(tuned.dataset), tuned.split, settings)
+            progress(LATE, 0, 1)
+            bm25 = self._miner(pairs, "bm25", settings, silent)
+            train_late(pairs, bm25, settings, base, tuned.folder, progress)
 
     def _fit_reduction(
         self, tuned: Tuned, pairs: pd.DataFrame, base: ModelSource, progress: Progress
@@ -281,9 +299,9 @@ class Trainings(Library):
         texts = len(self.engine.unencoded(corpus, evaluation.max_length)) + len(again)
         found = estimate(timing, count_steps(len(pairs), settings, timing), settings,
                          texts * told["seconds_per_passage"])  # fmt: skip
-        late = late_settings(settings)
-        if not settings.rerank_minutes or len(pairs) < late.batch_size:
+        if not trains_tokens(settings, len(pairs)):
             return found
+        late = late_settings(settings)
         timing = Timing(**told["late"])
         seconds = timing.train_seconds(late, count_steps(len(pairs), late, timing))
         memory = max(found.memory_mb, timing.memory_mb(late))

@@ -90,10 +90,14 @@ class Engine:
         fusion = FusionRetriever(self._bm25(corpus), dense)
         if name == "fusion":
             return fusion
-        trained = tuned.tokens if tuned else None
-        encoder = self.encoder(LATE_LENGTH, trained or tuned, prompting)
-        weight = TRAINED_WEIGHT if trained else LATE_WEIGHT
-        return RerankRetriever(fusion, encoder, self._tokens, weight)
+        weight = TRAINED_WEIGHT if tuned and tuned.tokens else LATE_WEIGHT
+        return RerankRetriever(fusion, self._token_encoder(tuned, prompting), self._tokens, weight)
+
+    def load(self, name: str, max_length: int, tuned: ModelSource | None = None) -> None:
+        """What a dense retriever reads with, so that no query waits for it."""
+        self.encoder(max_length, tuned).load()
+        if name == "rerank":
+            self._token_encoder(tuned).load()
 
     def unencoded(
         self, corpus: Corpus, max_length: int, tuned: ModelSource | None = None
@@ -117,6 +121,9 @@ class Engine:
             encoder.encode(sample, "document")
             self._rates[max_length] = (time.perf_counter() - began) / _work(sample, max_length)
         return self._rates.get(max_length, 0.0) * _work(passages, max_length)
+
+    def _token_encoder(self, tuned: ModelSource | None, prompting: Prompting = "own") -> E5Encoder:
+        return self.encoder(LATE_LENGTH, (tuned.tokens if tuned else None) or tuned, prompting)
 
     @cachedmethod(
         lambda self: self._bm25s,

@@ -170,7 +170,8 @@ def _tokens(tuned: Tuned) -> list[str]:
     return [
         "",
         f"`{LATE}/adapter`, over {tuned.base['name']} itself, is for tokens' vectors to rerank by: "
-        "the mean over a title's tokens of the greatest cosine with any of the article's.",
+        "the mean over a title's tokens of the greatest cosine with any of the article's, all less "
+        "the mean token of some articles, and without the prompts' tokens.",
     ]
 
 
@@ -248,12 +249,13 @@ def _check_types(record: Any) -> None:
 
 def _check_kept(tuned: Tuned) -> None:
     """The files beside the record, as the page and the command line read them."""
-    if plan := tuned.plan:
+    for plan in filter(None, (tuned.plan, tuned.late_plan)):
         _check_types(plan[1])
         TypeAdapter(int).validate_python(plan[0], strict=True)
-    rows = TypeAdapter(list[dict[str, float]]).validate_python(tuned.history, strict=True)
-    if not all("step" in row for row in rows):
-        raise ValueError(f"{HISTORY} has a line without a step")
+    for kept, needed in ((tuned.history, {"step"}), (tuned.late_history, {"step", "seconds"})):
+        rows = TypeAdapter(list[dict[str, float]]).validate_python(kept, strict=True)
+        if not all(needed <= row.keys() for row in rows):
+            raise ValueError(f"{HISTORY} has a line without {' or '.join(sorted(needed))}")
     if tuned.name is not None and len(TypeAdapter(str).validate_python(tuned.name)) > LONGEST_NAME:
         raise ValueError(f"{NAME} has more than {LONGEST_NAME} characters")
     model_card(tuned)  # which reads the base's names and all scores

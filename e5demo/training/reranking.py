@@ -41,6 +41,11 @@ def late_settings(settings: TrainingSettings) -> TrainingSettings:
     return TrainingSettings.checked(method="lora", **RECIPE, **shared)
 
 
+def trains_tokens(settings: TrainingSettings, pairs: int) -> bool:
+    """Is it asked for, and do so many pairs fill a batch?"""
+    return bool(settings.rerank_minutes) and pairs >= RECIPE["batch_size"]
+
+
 def tokens_source(folder: Path, base: ModelSource) -> ModelSource | None:
     """`base` with the adapter that a training's folder holds; None where it holds none."""
     adapter = folder / LATE / "adapter"
@@ -54,16 +59,13 @@ def train_late(
     base: ModelSource,
     folder: Path,
     progress: Progress = silent,
-) -> Trained | None:
+) -> Trained:
     """The adapter in `LATE` of `folder`, a training's of these settings, from the last checkpoint
     there if one is. `retriever` searches the passages of `pairs`.
 
-    None where it is there already, or the pairs fill no batch. Raises TrainingStopped.
+    Raises TooFewPairs, TrainingStopped.
     """
     recipe, late = late_settings(settings), folder / LATE
-    if tokens_source(folder, base) or len(pairs) < recipe.batch_size:
-        return None
-    progress(LATE, 0, 1)
     near = pairs.iloc[grouped(pairs, retriever, settings.seed)][["query", "passage"]]
 
     def told(stage: str, done: int, total: int) -> None:

@@ -2,8 +2,9 @@
 
 A folder per training: `training.json` (what was asked), `extra.parquet` (the triplets beside its
 pairs, where there are some), what `checkpoints` keeps while it goes on, the weights, the reduction
-to fewer dimensions and the adapter for tokens (in `late`) where they were asked for, and, last,
-`tuned.json`, without which it is no tuned model yet.
+to fewer dimensions where it was asked for, and `tuned.json`, without which it is no tuned model
+yet. Last come tokens to rerank by, where they were asked for: their history, checkpoints and
+adapter are in `late`.
 """
 
 import time
@@ -31,7 +32,7 @@ from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.reranking import LATE, tokens_source
+from e5demo.training.reranking import LATE, tokens_source, trains_tokens
 from e5demo.training.triplets import Extra
 from e5demo.training.worker import PLAN, Trained
 from e5demo.workspace import (
@@ -88,7 +89,7 @@ class Tuned:
 
     @property
     def state(self) -> State:
-        if self.trained:
+        if self.trained and not self.lacks_tokens:
             return "done"
         try:
             with FileLock(self.folder / ".lock", timeout=0):
@@ -108,8 +109,9 @@ class Tuned:
 
     @property
     def resumes_at(self) -> int:
-        """The step that its last checkpoint was made after."""
-        checkpoint = last_checkpoint(self.folder)
+        """The step that its last checkpoint was made after: the model's, or once that is trained
+        the tokens'."""
+        checkpoint = last_checkpoint(self.folder / LATE if self.trained else self.folder)
         return checkpoint_step(checkpoint) if checkpoint else 0
 
     @property
@@ -133,6 +135,16 @@ class Tuned:
         """`before`, `after` and `difference`, once both are measured."""
         path = self.folder / SCORES
         return read_json(path) if path.is_file() else None
+
+    @property
+    def wants_tokens(self) -> bool:
+        """Are tokens to rerank by asked for, and pairs enough for them?"""
+        return trains_tokens(self.settings, self.pairs)
+
+    @property
+    def lacks_tokens(self) -> bool:
+        """Are they wanted, and not trained yet?"""
+        return self.wants_tokens and not (self.folder / LATE / "adapter").is_dir()
 
     @property
     def late_seconds(self) -> float:

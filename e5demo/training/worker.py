@@ -105,7 +105,7 @@ def train(
     with PeakMemory() as memory, minding_stops() as stop:
         watcher = _watcher(folder, began_at, steps, settings, progress, validate, stop)
         trainer = _trainer(model, loss, pairs, settings, steps, folder, watcher, in_order=late)
-        if resumed and began_at >= steps:  # interrupted after its last step
+        if resumed and watcher.ended:  # interrupted after its last step
             load_trained(model, resumed / WEIGHTS)
         else:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
@@ -362,7 +362,16 @@ def _watcher(
             self.best, self.best_step, self.worse = 0.0, 0, 0
             for row in rows:
                 self.compare(row)
+            speeds = [row["pairs_per_second"] for row in rows if "loss" in row]
+            self.took = settings.batch_size / speeds[-1] if speeds else 0.0
             self.began = self.saved = self.stepped = time.perf_counter()
+
+        @property
+        def ended(self) -> bool:
+            """Out of steps, of time for another one like the last, or of patience."""
+            over = self.seconds + self.took > (settings.max_minutes or float("inf")) * 60
+            impatient = settings.patience is not None and self.worse >= settings.patience
+            return self.steps >= steps or over or impatient
 
         @property
         def seconds(self) -> float:
@@ -399,13 +408,13 @@ def _watcher(
             if not logs or "loss" not in logs:
                 return
             now, step = time.perf_counter(), state.global_step
-            self.steps = step
+            self.steps, self.took = step, now - self.stepped
             self.history.add(
                 {
                     "step": step,
                     "loss": float(logs["loss"]),
                     "learning_rate": float(logs["learning_rate"]),
-                    "pairs_per_second": settings.batch_size / (now - self.stepped),
+                    "pairs_per_second": settings.batch_size / self.took,
                     "seconds": self.seconds,
                     "seconds_left": self.seconds / step * (steps - step),
                 }
@@ -414,15 +423,11 @@ def _watcher(
             if validate and step in validation_steps(steps, settings.validations):
                 self.validated(model, step)
                 progress("train", step, steps)
-            limit = (settings.max_minutes or float("inf")) * 60
-            over = self.seconds + (now - self.stepped) > limit  # with another step like this one
-            impatient = settings.patience and self.worse >= settings.patience
-            self.stopped = stop.is_set() and step < steps
-            if self.stopped or over or impatient:
+            self.stopped = stop.is_set()
+            if self.stopped or self.ended:
                 control.should_training_stop = True
-            ended = step == steps or over or impatient
-            more = settings.matryoshka or settings.rerank_minutes  # may be interrupted too
-            if self.stopped or (more and ended) or now - self.saved > CHECKPOINT_SECONDS:
+            more = self.ended and settings.matryoshka  # whose last fitting may be interrupted too
+            if self.stopped or more or now - self.saved > CHECKPOINT_SECONDS:
                 control.should_save = True
                 self.saved = now
             self.stepped = time.perf_counter()

@@ -10,6 +10,7 @@ from e5demo.backends import Backends
 from e5demo.config import EvaluationSettings
 from e5demo.errors import restored
 from e5demo.jobs import Job
+from e5demo.training.tuned import Tuned
 from e5demo.ui import html
 from e5demo.ui.frame import LIGHT, Frame, current, scene_of
 from e5demo.ui.guard import guarded
@@ -30,8 +31,10 @@ def create_sidebar(frame: Frame) -> gr.Timer:
         jobs = frame.jobs(backend)
         active = [job for job in jobs if job.active]
         ended = (job.id for job in jobs if not job.active)
-        signal = "|".join([str(frame.backends.model_ready), *ended])
-        training = training_signal(backend, active)
+        trainings = backend.all_trainings()
+        trained = (tuned.id for tuned in trainings if tuned.trained)
+        signal = "|".join([str(frame.backends.model_ready), *ended, *trained])
+        training = training_signal(trainings, active)
         page = "".join(
             _section(say(language, f"side_{name}"), lines)
             for name, lines in (
@@ -62,11 +65,11 @@ def create_sidebar(frame: Frame) -> gr.Timer:
     return timer
 
 
-def training_signal(backend: Backend, active: list[Job]) -> str:
+def training_signal(trainings: list[Tuned], active: list[Job]) -> str:
     """Changes whenever a training, a job's or a command line's, has something new to show."""
     told = [f"{job.id} {job.state} {job.stage} {job.stopping}" for job in active]
-    unfinished = (tuned for tuned in backend.all_trainings() if not tuned.trained)
-    told += [f"{tuned.id} {len(tuned.history)}" for tuned in unfinished]
+    unfinished = (tuned for tuned in trainings if not tuned.trained or tuned.lacks_tokens)
+    told += [f"{tuned.id} {len(tuned.history)} {len(tuned.late_history)}" for tuned in unfinished]
     return "|".join(told)
 
 

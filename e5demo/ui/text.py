@@ -322,6 +322,10 @@ FRENCH_ERRORS: dict[str, str] = {
         "{experiment} est un adaptateur LoRA pour d’autres poids de base ({weights}) que ceux en "
         "service : remettez-les, ou affinez de nouveau."
     ),
+    "TokensOfOtherBase": (
+        "Les tokens de {experiment} ont été entraînés sur d’autres poids de base ({weights}) que "
+        "ceux en service : prenez fusion:{experiment}, ou remettez-les."
+    ),
     "UnknownPreset": "Il n’y a pas de préréglage {preset} : prenez {known}.",
     "TooFewPairs": (
         "{pairs} paires d’entraînement ne remplissent pas un lot de {batch_size} : prenez un lot "

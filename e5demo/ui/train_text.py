@@ -37,10 +37,10 @@ STATIC: dict[str, tuple[str, str]] = {
     ),
     "set_rerank_minutes": ("Minutes pour le reclassement", "Minutes for reranking"),
     "help_rerank_minutes": (
-        "En plus : un adaptateur apprend aux tokens d’E5 à reclasser la fusion, en une époque au "
-        "plus ; 0 : non.",
-        "On top: an adapter teaches E5’s tokens to rerank the fusion, for an epoch at most; 0: "
-        "off.",
+        "En plus, dès 32 paires : un adaptateur apprend aux tokens d’E5 à reclasser la fusion, en "
+        "une époque au plus ; 0 : non.",
+        "On top, from 32 pairs on: an adapter teaches E5’s tokens to rerank the fusion, for an "
+        "epoch at most; 0: off.",
     ),
     "set_epochs": ("Époques", "Epochs"),
     "help_epochs": (
@@ -259,6 +259,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "stopped, can go on after step {step}",
     ),
     "state_restartable": ("arrêté, à reprendre du début", "stopped, can start over"),
+    "state_lacks_tokens": (
+        "modèle terminé, reclassement à reprendre",
+        "model done, reranking to go on with",
+    ),
     "state_trained": ("terminé", "done"),
     "state_broke": ("échoué", "failed"),
     "state_unscored": ("entraîné, pas encore évalué", "trained, not evaluated yet"),
@@ -269,6 +273,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "state_stopped": ("à reprendre", "to resume"),
     "fact_step": ("Pas", "Step"),
     "fact_late_step": ("Pas du reclassement", "Step of reranking"),
+    "fact_late": ("Puis reclassement", "Then reranking"),
     "fact_loss": ("Perte", "Loss"),
     "fact_rate": ("Taux", "Rate"),
     "fact_speed": ("Paires/s", "Pairs/s"),
@@ -296,9 +301,10 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "({more}), computed in {precision}.",
     ),
     "late_told": (
-        "Puis {steps} pas en {time} pour le reclassement : « Fusion reclassée » sur ce modèle s’en "
-        "sert.",
-        "Then {steps} steps in {time} for reranking: “Reranked fusion” over this model uses them.",
+        "Puis {steps} pas en {time} pour le reclassement (prévu : {expected}). Pour savoir ce "
+        "qu’ils apportent, évaluez « Fusion reclassée » sur ce modèle dans Comparaison.",
+        "Then {steps} steps in {time} for reranking (expected: {expected}). To see what they gave, "
+        "evaluate “Reranked fusion” over this model in Comparison.",
     ),
     "kept": (
         "Les poids gardés sont ceux du pas {step}, les meilleurs en validation.",

@@ -5,8 +5,9 @@ from typing import Any
 
 from e5demo import figures
 from e5demo.jobs import Job
-from e5demo.training.estimate import Estimate
+from e5demo.training.estimate import Estimate, Timing
 from e5demo.training.recipe import TrainingSettings
+from e5demo.training.reranking import late_settings
 from e5demo.training.tuned import Tuned
 from e5demo.ui import html
 from e5demo.ui.frame import SEPARATORS
@@ -77,24 +78,29 @@ def status(language: str, tuned: Tuned, job: Job | None) -> str:
     steps = [row for row in rows if "loss" in row]
     checks = [row for row in rows if "ndcg@10" in row]
     plan, step = tuned.plan, say(language, "fact_step")
-    if not tuned.trained and (late := tuned.late_history):  # they come after the model's
+    going = not tuned.trained
+    if tuned.lacks_tokens and (late := tuned.late_history):  # they come after the model's
         steps, plan, step = late, tuned.late_plan, say(language, "fact_late_step")
+        going = True
     planned = plan[0] if plan else 0
     done = int(steps[-1]["step"]) if steps else 0
     facts = [(step, f"{count(language, done)} / {count(language, planned)}")]
     if steps:
         last = steps[-1]
-        left = last["seconds_left"] if tuned.state == "running" else 0
+        left = last["seconds_left"] if going and tuned.state == "running" else 0
         facts += [
             (say(language, "fact_loss"), decimal(language, last["loss"])),
             (say(language, "fact_rate"), _rate(language, last["learning_rate"])),
             (say(language, "fact_speed"), decimal(language, last["pairs_per_second"], 1)),
             *([(say(language, "fact_left"), duration(language, left))] if left else []),
         ]
+    if not tuned.trained and tuned.wants_tokens:
+        most = duration(language, 60 * (tuned.settings.rerank_minutes or 0))
+        facts.append((say(language, "fact_late"), f"≤ {most}"))
     if checks:
         first, latest = (decimal(language, checks[at]["ndcg@10"]) for at in (0, -1))
         facts.append((say(language, "fact_validation"), f"{first} → {latest}"))
-    bar = html.progress_bar(done / planned) if planned and not tuned.trained else ""
+    bar = html.progress_bar(done / planned) if planned and going else ""
     return html.note(head, "summary") + bar + html.facts(facts) + _end(language, tuned)
 
 
@@ -109,7 +115,7 @@ def _state(language: str, tuned: Tuned, job: Job | None) -> str:
             share = say(language, "percent", share=share)
             return f"{say(language, f'stage_{job.stage}')} {share}"
         return say(language, f"state_{job.state}")
-    if tuned.trained:
+    if tuned.state == "done":
         return say(language, "state_trained" if tuned.scores else "state_unscored")
     if not job and tuned.state == "running":  # from a command line
         return say(language, "state_running")
@@ -118,6 +124,8 @@ def _state(language: str, tuned: Tuned, job: Job | None) -> str:
     stopped = say(
         language, "state_resumable" if tuned.resumes_at else "state_restartable", step=step
     )
+    if tuned.trained:
+        stopped = say(language, "state_lacks_tokens")
     return f"{failed}, {stopped}" if failed else stopped
 
 
@@ -150,11 +158,21 @@ def _end(language: str, tuned: Tuned) -> str:
         )
         if trained.kept < trained.steps:
             parts.append(html.note(say(language, "kept", step=count(language, trained.kept))))
-    if tuned.trained and (rows := tuned.late_history):
-        time = duration(language, tuned.late_seconds)
-        told = say(language, "late_told", steps=count(language, len(rows)), time=time)
-        parts.append(html.note(told))
+    if tuned.trained and not tuned.lacks_tokens and tuned.late_plan:
+        parts.append(html.note(_late(language, tuned, tuned.late_plan[1])))
     return "".join(parts)
+
+
+def _late(language: str, tuned: Tuned, timing: Timing) -> str:
+    """What training tokens took, and what it was to take for as many steps."""
+    steps = len(tuned.late_history)
+    return say(
+        language,
+        "late_told",
+        steps=count(language, steps),
+        time=duration(language, tuned.late_seconds),
+        expected=duration(language, timing.train_seconds(late_settings(tuned.settings), steps)),
+    )
 
 
 def _verdict(language: str, scores: Mapping[str, Any]) -> str:
@@ -199,7 +217,7 @@ def _row(language: str, tuned: Tuned, running: bool) -> list[str]:
         tuned.dataset_name,
         label(language, f"preset_{tuned.preset}"),
         say(language, "state_running" if running else "state_stopped")
-        if not trained
+        if not trained or tuned.lacks_tokens
         else say(language, "state_trained"),
     ]
     if not trained:
@@ -212,7 +230,7 @@ def _row(language: str, tuned: Tuned, running: bool) -> list[str]:
     return [
         *cells,
         count(language, trained.steps),
-        duration(language, trained.seconds),
+        duration(language, trained.seconds + tuned.late_seconds),
         say(language, "percent", share=decimal(language, share, 2)),
         gain,
     ]

@@ -74,6 +74,7 @@ def create_trainings(frame: Frame) -> None:
             for figure in curves(language, drawn[:MOST_CURVES])
         ]
         active = bool(job and job.active)
+        unfinished = not tuned.scores or tuned.lacks_tokens
         text = _log(frame, tuned, job)
         return (
             gr.update(visible=True),
@@ -82,7 +83,7 @@ def create_trainings(frame: Frame) -> None:
             gr.update(choices=[n for n in names if n[1] != tuned.id],
                       value=[o for o in kept if o != tuned.id]),
             gr.update(visible=bool(active and job and not job.stopping)),
-            gr.update(visible=not active and tuned.id not in running and not tuned.scores),
+            gr.update(visible=unfinished and tuned.id not in running),
             status(language, tuned, job),
             *figures,
             gr.update(visible=bool(text)),

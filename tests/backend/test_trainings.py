@@ -16,6 +16,7 @@ from e5demo.errors import (
     FileMissing,
     FolderNotWritable,
     NotATuned,
+    TokensOfOtherBase,
     TooFewPairs,
     TrainingRuns,
     UnknownDataset,
@@ -238,7 +239,18 @@ def test_tokens_trained_to_rerank_do_it_in_the_model_s_fusion(
     dataset = tuning.import_csv(path)
     stages = []
     begun = begin(tuning, dataset, method, rerank_minutes=5)
-    tuned = tuning.go_on_training(begun, lambda *now: stages.append(now))
+    assert (begun.wants_tokens, begun.lacks_tokens, begun.state) == (True, True, "stopped")
+    tuned = tuning.go_on_training(begun)
+    assert (tuned.lacks_tokens, tuned.state) == (True, "stopped")
+    assert tuning.retrievers()[-2:] == [tuned.id, f"fusion:{tuned.id}"]  # of use already
+    with pytest.raises(UnknownRetriever):
+        tuning.find_retriever(f"rerank:{tuned.id}")
+    before = tuned.source(tiny_model).fingerprint
+    tuning.train_tokens(tuned, lambda *now: stages.append(now))
+    assert (tuned.lacks_tokens, tuned.state) == (False, "done")
+    assert tuned.source(tiny_model).fingerprint == before
+    with pytest.raises(AlreadyTrained):
+        tuning.train_tokens(tuned)
     pairs = len(tuning.split_rows(dataset, SPLIT, "train"))
     assert ("late", pairs // 4, pairs // 4) in stages
     plain = tuning.tuned(tuning.go_on_training(begin(tuning, dataset, method)).id)
@@ -262,7 +274,7 @@ def test_tokens_trained_to_rerank_do_it_in_the_model_s_fusion(
         another = local_model(tuned.folder / "model")
         monkeypatch.setattr(tuning.engine, "find_model", lambda: another)
         assert tuning.find_retriever(f"fusion:{tuned.id}")[1]  # it is a model by itself
-        with pytest.raises(BaseModelChanged):
+        with pytest.raises(TokensOfOtherBase, match=f"take fusion:{tuned.id}"):
             tuning.find_retriever(f"rerank:{tuned.id}")
 
 

@@ -309,6 +309,9 @@ HOSTILE = {
     "bad plan": (changed_json("plan.json", timing={}), "argument"),
     "bad history": (put("history.jsonl", "{x}\n"), "Expecting"),
     "history without steps": (put("history.jsonl", '{"loss": 1}\n'), "step"),
+    "bad plan for tokens": (put("late/plan.json", '{"steps": 1, "timing": {}}'), "argument"),
+    "bad history of tokens": (put("late/history.jsonl", "{x}\n"), "Expecting"),
+    "history of tokens without times": (put("late/history.jsonl", '{"step": 1}\n'), "seconds"),
 }
 
 

@@ -11,7 +11,7 @@ from e5demo.retrieval.lexical import BM25Retriever
 from e5demo.training import reranking
 from e5demo.training.checkpoints import History
 from e5demo.training.recipe import TrainingSettings, make_recipe
-from e5demo.training.reranking import LATE, grouped, late_settings, train_late
+from e5demo.training.reranking import LATE, grouped, late_settings, train_late, trains_tokens
 from e5demo.training.worker import TrainingStopped
 
 SETTINGS = make_recipe("full", "quick", rerank_minutes=5, seed=7)
@@ -66,7 +66,7 @@ def test_it_takes_the_training_s_seed_minutes_and_precision():
     assert not late_settings(TrainingSettings(rerank_minutes=1)).bf16
 
 
-def test_it_trains_the_upper_layers_alone_and_only_once(tiny_model, tmp_path, small):
+def test_it_trains_the_upper_layers_alone(tiny_model, tmp_path, small):
     stages = []
     told = lambda *step: stages.append(step)  # noqa: E731
     trained = train_late(MANY, retriever_of(MANY), SETTINGS, tiny_model, tmp_path, told)
@@ -78,13 +78,13 @@ def test_it_trains_the_upper_layers_alone_and_only_once(tiny_model, tmp_path, sm
     assert all(".layer.1." in name for name in saved)
     assert any(np.abs(saved[name]).max() > 0 for name in saved if "lora_B" in name)
     assert not list((tmp_path / LATE).glob("checkpoint-*"))
-    assert train_late(MANY, retriever_of(MANY), SETTINGS, tiny_model, tmp_path) is None
 
 
-def test_too_few_pairs_for_a_batch_train_nothing(tiny_model, tmp_path, small):
-    few = MANY.head(3)
-    assert train_late(few, retriever_of(few), SETTINGS, tiny_model, tmp_path) is None
-    assert not (tmp_path / LATE).exists()
+@pytest.mark.parametrize(
+    ("minutes", "pairs", "wanted"), [(5, 4, True), (5, 3, False), (None, 4, False)]
+)
+def test_it_is_done_where_it_is_asked_for_and_pairs_fill_a_batch(small, minutes, pairs, wanted):
+    assert trains_tokens(TrainingSettings(rerank_minutes=minutes), pairs) is wanted
 
 
 def test_stopped_it_goes_on_as_if_it_never_stopped(tiny_model, tmp_path, small):

@@ -429,3 +429,36 @@ def test_a_training_whose_steps_turn_out_slow_ends_within_its_minutes(
     assert trained.planned == 10
     assert 1 <= trained.steps <= 2
     assert trained.seconds < 4
+
+
+def test_one_that_time_has_ended_is_not_trained_further_when_its_fit_goes_on(
+    tiny_model, tmp_path, monkeypatch
+):
+    changes = {"epochs": 5, "max_minutes": 2.5 / 60, "matryoshka": 8}
+    recipe = make_recipe("full", "quick", **SMALL | changes)
+    monkeypatch.setattr(worker, "count_steps", lambda *_: 10)
+
+    def dawdle(stage, done, total):
+        if stage == "train" and done < total:
+            time.sleep(1)
+
+    first = worker.train(PAIRS, recipe, tiny_model, tmp_path, dawdle)
+    assert first.steps < 10
+    kept = weights(tmp_path / "model")
+    again = worker.train(PAIRS, recipe, tiny_model, tmp_path, dawdle)
+    assert again.steps == first.steps
+    assert not changed(kept, weights(tmp_path / "model"))
+
+
+def test_a_stop_after_the_last_step_is_kept_too(tiny_model, tmp_path):
+    """What follows a training, its evaluation first of all, may take long."""
+
+    def stop_at_the_end(stage, done, total):
+        if (stage, done) == ("train", total):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    recipe = make_recipe("full", "quick", **SMALL)
+    with pytest.raises(TrainingStopped, match="step 4 of 4"):
+        worker.train(PAIRS, recipe, tiny_model, tmp_path, stop_at_the_end)
+    assert worker.train(PAIRS, recipe, tiny_model, tmp_path).steps == 4
+    assert len(losses(tmp_path)) == 4

@@ -39,8 +39,9 @@ def test_the_time_for_reranking_is_told_before_and_after(tmp_path):
     assert "rerank" not in cost_note("en", replace(cost, rerank_seconds=0.0), settings)
     begun = begin_tuned(
         tmp_path / "full-1", settings, FakeSource(), SplitSettings(), EvaluationSettings(),
-        preset="quick", dataset="d", dataset_name="d", data="d", pairs=1, extra={},
+        preset="quick", dataset="d", dataset_name="d", data="d", pairs=320, extra={},
     )  # fmt: skip
+    assert "Then reranking≤ 20 min" in Seen(status("en", begun, None)).words
     late, timing = begun.folder / LATE, Timing(1.0, 1.0, 8, 1.0, 1.0, 1, 1.0)
     write_json(late / "plan.json", {"steps": 8, "timing": asdict(timing)})
     row = {"loss": 1.25, "learning_rate": 1e-3, "pairs_per_second": 4.5, "seconds_left": 0.0}
@@ -50,7 +51,11 @@ def test_the_time_for_reranking_is_told_before_and_after(tmp_path):
     assert now[now.index("Step of reranking") + 1] == "2 / 8"
     assert now[now.index("Loss") + 1] == "1.250"
     tuned = end_tuned(begun, Trained(1, 1, 1, 1.0, 1, 1, 1.0))
-    assert "Then 2 steps in 20 min for reranking" in status("en", tuned, None)
+    assert "model done, reranking to go on with" in status("en", tuned, None)
+    assert "Then" not in status("en", tuned, None)
+    (late / "adapter").mkdir()
+    told = status("en", tuned, None)
+    assert "trained, not evaluated yet" in told
+    assert "Step of reranking" not in told
+    assert "Then 2 steps in 20 min for reranking (expected: 64 s)" in told
     assert "Puis 2 pas en 20" in status("fr", tuned, None)
-    (late / "history.jsonl").unlink()
-    assert "for reranking" not in status("en", tuned, None)
