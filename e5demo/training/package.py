@@ -34,9 +34,10 @@ from e5demo.workspace import draft_file, published_folder, read_json, write_json
 CARD = "README.md"
 MERGED = "merged"
 FILES = (
-    ASKED, DESCRIPTION, SCORES, NAME, PLAN, HISTORY, REDUCTION, "recipe.yaml", "log.txt"
+    ASKED, DESCRIPTION, SCORES, NAME, PLAN, HISTORY, REDUCTION, "recipe.yaml", "log.txt",
+    f"{LATE}/{PLAN}", f"{LATE}/{HISTORY}",
 )  # fmt: skip
-FOLDERS = ("adapter", "model", LATE, MERGED)
+FOLDERS = ("adapter", "model", f"{LATE}/adapter", MERGED)
 SUFFIXES = {".json", ".jsonl", ".md", ".model", ".safetensors", ".txt", ".yaml"}
 MOST_BYTES = 3_000_000_000
 MOST_FILES = 200
@@ -125,7 +126,7 @@ def model_card(tuned: Tuned) -> str:
         "Prefix titles with `query: ` and articles with `passage: `; vectors are mean-pooled and "
         "of length 1.",
         *(_reduction(tuned) if (tuned.folder / REDUCTION).is_file() else []),
-        *(_tokens(tuned) if (tuned.folder / LATE).is_dir() else []),
+        *(_tokens(tuned) if (tuned.folder / LATE / "adapter").is_dir() else []),
         "",
         *(_score_table(scores) if scores else ["Not evaluated."]),
         "",
@@ -221,7 +222,7 @@ def _checked(folder: Path, name: str) -> Tuned:
         with safe_open(folder / weights[method], "np") as tensors:
             if tuned.trained is None or not tensors.keys():
                 raise NotATuned(name=name, reason="its training is not finished")
-        if (folder / LATE).is_dir():
+        if (folder / LATE / "adapter").is_dir():
             with safe_open(folder / LATE / weights["lora"], "np"):  # closed again: it can be read
                 pass
         if (folder / REDUCTION).is_file():

@@ -36,6 +36,7 @@ from e5demo.training.recipe import TrainingSettings
 from e5demo.workspace import published_folder, read_json, write_json
 
 PLAN = "plan.json"
+ENDED = "ended"  # there: after which step, be it by time or for want of patience
 REDUCED_FROM = 2000  # passages by whose principal components fewer dimensions begin
 CHECKPOINT_SECONDS = 120  # so much work is lost at most when the power fails
 Validator = Callable[[Any], float]  # ndcg@10 of the model on validation queries
@@ -105,7 +106,8 @@ def train(
     with PeakMemory() as memory, minding_stops() as stop:
         watcher = _watcher(folder, began_at, steps, settings, progress, validate, stop)
         trainer = _trainer(model, loss, pairs, settings, steps, folder, watcher, in_order=late)
-        if resumed and watcher.ended:  # interrupted after its last step
+        if resumed and began_at >= read_json(folder / PLAN).get(ENDED, steps):
+            # Interrupted after its last step.
             load_trained(model, resumed / WEIGHTS)
         else:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
@@ -362,8 +364,7 @@ def _watcher(
             self.best, self.best_step, self.worse = 0.0, 0, 0
             for row in rows:
                 self.compare(row)
-            speeds = [row["pairs_per_second"] for row in rows if "loss" in row]
-            self.took = settings.batch_size / speeds[-1] if speeds else 0.0
+            self.took = 0.0
             self.began = self.saved = self.stepped = time.perf_counter()
 
         @property
@@ -424,9 +425,12 @@ def _watcher(
                 self.validated(model, step)
                 progress("train", step, steps)
             self.stopped = stop.is_set()
-            if self.stopped or self.ended:
+            ended = self.ended
+            if self.stopped or ended:
                 control.should_training_stop = True
-            more = self.ended and settings.matryoshka  # whose last fitting may be interrupted too
+            if ended:
+                write_json(folder / PLAN, {**read_json(folder / PLAN), ENDED: step})
+            more = ended and settings.matryoshka  # whose last fitting may be interrupted too
             if self.stopped or more or now - self.saved > CHECKPOINT_SECONDS:
                 control.should_save = True
                 self.saved = now

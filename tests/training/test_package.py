@@ -165,9 +165,10 @@ def test_a_name_that_is_no_id_of_its_kind_becomes_one(zipped, tmp_path, name):
 def test_nothing_pickled_and_no_checkpoint_is_in_the_zip(of, tmp_path):
     tuned = of("full")
     strays = ["checkpoint-3/optimizer.pt", "checkpoint-3/weights.safetensors", "best.safetensors"]
+    strays += ["late/checkpoint-3/optimizer.pt", "late/checkpoint-3/weights.safetensors"]
     strays += [".lock", "model/evil.pkl", "model/pytorch_model.bin", "model/code.py", "x.json"]
     for name in strays:
-        (tuned.folder / name).parent.mkdir(exist_ok=True)
+        (tuned.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (tuned.folder / name).write_bytes(b"stray")
     (tuned.folder / "model" / "link.txt").symlink_to("/etc/hostname")
     held = members(export_tuned(tuned, tmp_path / "model.zip"))
