@@ -14,6 +14,7 @@ from e5demo import cli
 from e5demo.backend import Backend
 from e5demo.cli import main
 from e5demo.config import EvaluationSettings, SplitSettings
+from e5demo.retrieval.models import ModelSource
 from e5demo.training import reranking
 from e5demo.training.recipe import make_recipe
 from e5demo.workspace import Workspace, embeddings
@@ -551,6 +552,11 @@ def test_a_training_stopped_in_its_reranking_is_a_model_and_goes_on(
     before = answer(capsys, "experiments", "show", row["experiment"])["scores"]
     told = answer(capsys, "evaluate", news, "--retriever", row["experiment"], *SHORT)
     assert told["metrics"] == before["after"]
+    with monkeypatch.context() as patch:  # what it began from
+        patch.setattr(ModelSource, "fingerprint", "another")
+        assert main(["train", "--resume", row["experiment"]]) == 2
+    assert "other base weights" in capsys.readouterr().err
+    assert answer(capsys, "experiments", "show", row["experiment"])["scores"] == before
     resumed = valid(answer(capsys, "train", "--resume", row["experiment"]), TRAINED)
     assert resumed["rerank_steps"] > 2
     assert resumed["timings"]["rerank"] > 0
