@@ -343,7 +343,7 @@ def _resumed(backend: Any, options: argparse.Namespace) -> Any:
     if named:
         raise ResumeAlone(experiment=options.resume, options=", ".join(named))
     tuned = backend.training(options.resume)
-    if tuned.state == "done" and tuned.scores:
+    if tuned.finished and tuned.scores:
         raise AlreadyTrained(experiment=tuned.id)
     tuned.check_base(backend.engine.find_model())  # before its scores are taken anew
     return tuned

@@ -103,11 +103,11 @@ def reranked(bench: Bench) -> Iterator[Way]:
     with patch.object(late, "WITHIN", WIDEST):
         retriever.prepare(bench.texts, told)
     for within in (2.0, 3.0, 4.0, WIDEST):
-        for retriever.weight in (10, 20, 30, 40, 60, 80, 100, 130):
-            with patch.object(late, "WITHIN", within):
-                read = np.mean([len(late.contenders(ranking)) for ranking in hits])
-                found = retriever.search(bench.texts, DEPTH)
-            yield f"within {within} ({read:.1f} articles a title), weight {retriever.weight}", found
+        with patch.object(late, "WITHIN", within):
+            read = np.mean([len(late.contenders(ranking)) for ranking in hits])
+            for retriever.weight in (10, 20, 30, 40, 60, 80, 100, 130):
+                way = f"within {within} ({read:.1f} articles a title), weight {retriever.weight}"
+                yield way, retriever.search(bench.texts, DEPTH)
 
 
 def vectors(bench: Bench) -> Iterator[Way]:

@@ -270,8 +270,7 @@ class Library:
             raise UnknownRetriever(retriever=name, known=", ".join(self.retrievers()))
         base = self.engine.find_model()
         source = tuned.source(base)
-        changed = base.fingerprint != tuned.base["fingerprint"]
-        if prefix == "rerank" and source.tokens and changed:
+        if prefix == "rerank" and source.tokens and not tuned.began_from(base):
             raise TokensOfOtherBase(experiment=rest, weights=tuned.base["weights"])
         return prefix or "baseline", source
 

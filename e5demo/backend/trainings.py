@@ -25,13 +25,7 @@ from e5demo.training.estimate import COSTLY, PROBE_PAIRS, Estimate, Timing, esti
 from e5demo.training.negatives import add_negatives
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.reranking import (
-    LATE,
-    late_settings,
-    time_late,
-    train_late,
-    trains_tokens,
-)
+from e5demo.training.reranking import LATE, late_settings, time_late, train_late, trains_tokens
 from e5demo.training.triplets import Extra, add_triplets, tidied, usable
 from e5demo.training.tuned import ASKED, SCORES, Tuned, begin_tuned, end_tuned, open_tuned
 from e5demo.training.validation import make_validator

@@ -18,7 +18,7 @@ from e5demo.retrieval import models
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.reduction import REDUCTION, Reduction
 from e5demo.training.checkpoints import HISTORY
-from e5demo.training.reranking import LATE
+from e5demo.training.reranking import LATE, TOKENS
 from e5demo.training.tuned import (
     ASKED,
     DESCRIPTION,
@@ -37,7 +37,7 @@ FILES = (
     ASKED, DESCRIPTION, SCORES, NAME, PLAN, HISTORY, REDUCTION, "recipe.yaml", "log.txt",
     f"{LATE}/{PLAN}", f"{LATE}/{HISTORY}",
 )  # fmt: skip
-FOLDERS = ("adapter", "model", f"{LATE}/adapter", MERGED)
+FOLDERS = ("adapter", "model", TOKENS, MERGED)
 SUFFIXES = {".json", ".jsonl", ".md", ".model", ".safetensors", ".txt", ".yaml"}
 MOST_BYTES = 3_000_000_000
 MOST_FILES = 200
@@ -126,7 +126,7 @@ def model_card(tuned: Tuned) -> str:
         "Prefix titles with `query: ` and articles with `passage: `; vectors are mean-pooled and "
         "of length 1.",
         *(_reduction(tuned) if (tuned.folder / REDUCTION).is_file() else []),
-        *(_tokens(tuned) if (tuned.folder / LATE / "adapter").is_dir() else []),
+        *(_tokens(tuned) if (tuned.folder / TOKENS).is_dir() else []),
         "",
         *(_score_table(scores) if scores else ["Not evaluated."]),
         "",
@@ -170,7 +170,7 @@ def _reduction(tuned: Tuned) -> list[str]:
 def _tokens(tuned: Tuned) -> list[str]:
     return [
         "",
-        f"`{LATE}/adapter`, over {tuned.base['name']} itself, is for tokens' vectors to rerank by: "
+        f"`{TOKENS}`, over {tuned.base['name']} itself, is for tokens' vectors to rerank by: "
         "the mean over a title's tokens of the greatest cosine with any of the article's, all less "
         "the mean token of some articles, and without the prompts' tokens.",
     ]
@@ -222,7 +222,7 @@ def _checked(folder: Path, name: str) -> Tuned:
         with safe_open(folder / weights[method], "np") as tensors:
             if tuned.trained is None or not tensors.keys():
                 raise NotATuned(name=name, reason="its training is not finished")
-        if (folder / LATE / "adapter").is_dir():
+        if (folder / TOKENS).is_dir():
             with safe_open(folder / LATE / weights["lora"], "np"):  # closed again: it can be read
                 pass
         if (folder / REDUCTION).is_file():

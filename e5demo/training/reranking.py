@@ -20,6 +20,7 @@ from e5demo.training.recipe import TrainingSettings
 from e5demo.training.worker import Trained, make_late_loss, prepare_model, train
 
 LATE = "late"  # the folder within a training's
+TOKENS = f"{LATE}/adapter"  # what comes of it
 GROUP = 8  # titles about the same things
 NEIGHBOURS = 40  # ranks in which they are looked for
 # Nine of ten articles end within this length. The upper layers take half of the time of all.
@@ -48,7 +49,7 @@ def trains_tokens(settings: TrainingSettings, pairs: int) -> bool:
 
 def tokens_source(folder: Path, base: ModelSource) -> ModelSource | None:
     """`base` with the adapter that a training's folder holds; None where it holds none."""
-    adapter = folder / LATE / "adapter"
+    adapter = folder / TOKENS
     return ModelSource(folder.name, base.folder, "tuned", adapter) if adapter.is_dir() else None
 
 

@@ -32,7 +32,7 @@ from e5demo.retrieval.reduction import REDUCTION
 from e5demo.training.checkpoints import History, checkpoint_step, last_checkpoint
 from e5demo.training.estimate import Timing
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.reranking import LATE, tokens_source, trains_tokens
+from e5demo.training.reranking import LATE, TOKENS, tokens_source, trains_tokens
 from e5demo.training.triplets import Extra
 from e5demo.training.worker import PLAN, Trained
 from e5demo.workspace import (
@@ -89,7 +89,7 @@ class Tuned:
 
     @property
     def state(self) -> State:
-        if self.trained and not self.lacks_tokens:
+        if self.finished:
             return "done"
         try:
             with FileLock(self.folder / ".lock", timeout=0):
@@ -144,7 +144,12 @@ class Tuned:
     @property
     def lacks_tokens(self) -> bool:
         """Are they wanted, and not trained yet?"""
-        return self.wants_tokens and not (self.folder / LATE / "adapter").is_dir()
+        return self.wants_tokens and not (self.folder / TOKENS).is_dir()
+
+    @property
+    def finished(self) -> bool:
+        """Is the model trained, and its tokens too where they are wanted?"""
+        return self.trained is not None and not self.lacks_tokens
 
     @property
     def late_seconds(self) -> float:
@@ -160,7 +165,7 @@ class Tuned:
     @property
     def late_size(self) -> int:
         """Bytes of the adapter for tokens to rerank by."""
-        return _bytes_in(self.folder / LATE / "adapter")
+        return _bytes_in(self.folder / TOKENS)
 
     def source(self, base: ModelSource) -> ModelSource:
         """The tuned weights, for LoRA over `base`. Raises BaseModelChanged where that is another
@@ -175,9 +180,12 @@ class Tuned:
             folder, adapter = base.folder, self.folder / "adapter"
         return ModelSource(self.id, folder, "tuned", adapter, reduction, tokens)
 
+    def began_from(self, base: ModelSource) -> bool:
+        return base.fingerprint == self.base["fingerprint"]
+
     def check_base(self, base: ModelSource) -> None:
         """Raises BaseModelChanged where `base` is not the one that this training began from."""
-        if base.fingerprint != self.base["fingerprint"]:
+        if not self.began_from(base):
             raise BaseModelChanged(experiment=self.id, weights=self.base["weights"])
 
     def rename(self, name: str) -> None:

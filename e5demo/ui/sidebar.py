@@ -68,7 +68,7 @@ def create_sidebar(frame: Frame) -> gr.Timer:
 def training_signal(trainings: list[Tuned], active: list[Job]) -> str:
     """Changes whenever a training, a job's or a command line's, has something new to show."""
     told = [f"{job.id} {job.state} {job.stage} {job.stopping}" for job in active]
-    unfinished = (tuned for tuned in trainings if not tuned.trained or tuned.lacks_tokens)
+    unfinished = (tuned for tuned in trainings if not tuned.finished)
     told += [f"{tuned.id} {len(tuned.history)} {len(tuned.late_history)}" for tuned in unfinished]
     return "|".join(told)
 

@@ -158,7 +158,7 @@ def _end(language: str, tuned: Tuned) -> str:
         )
         if trained.kept < trained.steps:
             parts.append(html.note(say(language, "kept", step=count(language, trained.kept))))
-    if tuned.trained and not tuned.lacks_tokens and tuned.late_plan:
+    if tuned.finished and tuned.late_plan:
         parts.append(html.note(_late(language, tuned, tuned.late_plan[1])))
     return "".join(parts)
 
@@ -216,9 +216,9 @@ def _row(language: str, tuned: Tuned, running: bool) -> list[str]:
         training_name(language, tuned),
         tuned.dataset_name,
         label(language, f"preset_{tuned.preset}"),
-        say(language, "state_running" if running else "state_stopped")
-        if not trained or tuned.lacks_tokens
-        else say(language, "state_trained"),
+        say(language, "state_trained")
+        if tuned.finished
+        else say(language, "state_running" if running else "state_stopped"),
     ]
     if not trained:
         return [*cells, count(language, tuned.resumes_at), *["—"] * 3]

@@ -74,7 +74,7 @@ def create_trainings(frame: Frame) -> None:
             for figure in curves(language, drawn[:MOST_CURVES])
         ]
         active = bool(job and job.active)
-        unfinished = not tuned.scores or tuned.lacks_tokens
+        unfinished = not (tuned.finished and tuned.scores)
         text = _log(frame, tuned, job)
         return (
             gr.update(visible=True),
