@@ -25,7 +25,7 @@ from e5demo.training.estimate import COSTLY, PROBE_PAIRS, Estimate, Timing, esti
 from e5demo.training.negatives import add_negatives
 from e5demo.training.package import export_tuned, import_tuned, merge_adapter
 from e5demo.training.recipe import TrainingSettings
-from e5demo.training.reranking import LATE, late_settings, time_late, train_late, trains_tokens
+from e5demo.training.reranking import late_settings, time_late, train_late, trains_tokens
 from e5demo.training.triplets import Extra, add_triplets, tidied, usable
 from e5demo.training.tuned import ASKED, SCORES, Tuned, begin_tuned, end_tuned, open_tuned
 from e5demo.training.validation import make_validator
@@ -115,9 +115,10 @@ class Trainings(Library):
         tuned.check_base(base)
         with tuned.working():
             pairs = self.train_pairs(self.dataset(tuned.dataset), tuned.split, settings)
-            progress(LATE, 0, 1)
-            bm25 = self._miner(pairs, "bm25", settings, silent)
-            train_late(pairs, bm25, settings, base, tuned.folder, progress)
+            corpus = make_corpus(pairs, pd.Series(), "all")
+            length, source = tuned.evaluation.max_length, tuned.source(base)
+            fusion = self.engine.retriever("fusion", corpus, length, progress, tuned=source)
+            train_late(pairs, fusion, settings, base, tuned.folder, progress)
 
     def _fit_reduction(
         self, tuned: Tuned, pairs: pd.DataFrame, base: ModelSource, progress: Progress

@@ -44,12 +44,17 @@ class LateLoss(Module):
         repeated = _repeated(asked["input_ids"]) | _repeated(read["input_ids"])
         queries, asking = self.tokens(asked, "query")
         passages, answering = self.tokens(read)
-        queries, passages = (normalize(v - self.centre, dim=-1) for v in (queries, passages))
-        with torch.autocast(queries.device.type, enabled=False):  # bf16 would blur the scores
-            cosines = torch.einsum("qad,pbd->qpab", queries, passages)
-        best = cosines.masked_fill(~answering[None, :, None, :], -1).amax(dim=-1)
-        weights = asking / asking.sum(dim=1, keepdim=True).clamp(min=1)
-        scores = SCALE * torch.einsum("qpa,qa->qp", best, weights)
+        words = normalize(queries[asking] - self.centre, dim=-1)
+        passages = normalize(passages - self.centre, dim=-1)
+        with torch.no_grad(), torch.autocast(words.device.type, enabled=False):  # bf16 would blur
+            cosines = torch.einsum("wd,ptd->ptw", words, passages)
+            nearest = cosines.masked_fill_(~answering[..., None], -torch.inf).argmax(dim=1)
+        both = zip(passages, nearest, strict=True)
+        found = torch.stack([(words * passage[at]).sum(dim=-1) for passage, at in both], dim=1)
+        counts = asking.sum(dim=1)
+        titles = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+        sums = found.new_zeros(len(counts), len(passages)).index_add(0, titles, found)
+        scores = SCALE * sums / counts.clamp(min=1)[:, None]
         right = torch.arange(len(scores), device=scores.device)
         return cross_entropy(scores.masked_fill(repeated, -torch.inf), right)
 

@@ -5,6 +5,7 @@ The untuned model learns to tell a title's article from those of titles about th
 learn from them.
 """
 
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from e5demo.jobs import Progress, silent
+from e5demo.retrieval.late import RERANKED, contenders
 from e5demo.retrieval.models import ModelSource
 from e5demo.retrieval.search import Retriever
 from e5demo.training.checkpoints import forget_checkpoints
@@ -21,8 +23,7 @@ from e5demo.training.worker import Trained, make_late_loss, prepare_model, train
 
 LATE = "late"  # the folder within a training's
 TOKENS = f"{LATE}/adapter"  # what comes of it
-GROUP = 8  # titles about the same things
-NEIGHBOURS = 40  # ranks in which they are looked for
+GROUP = 4  # titles about the same things
 # Nine of ten articles end within this length. The upper layers take half of the time of all.
 RECIPE: dict[str, Any] = {
     "batch_size": 32,
@@ -67,6 +68,8 @@ def train_late(
     Raises TooFewPairs, TrainingStopped.
     """
     recipe, late = late_settings(settings), folder / LATE
+    progress(LATE, 0, 1)
+    retriever.prepare(pairs["query"].tolist(), progress)
     near = pairs.iloc[grouped(pairs, retriever, settings.seed)][["query", "passage"]]
 
     def told(stage: str, done: int, total: int) -> None:
@@ -86,20 +89,27 @@ def time_late(pairs: pd.DataFrame, settings: TrainingSettings, base: ModelSource
 
 
 def grouped(pairs: pd.DataFrame, retriever: Retriever, seed: int) -> list[int]:
-    """Rows in an order in which each title is followed by others whose articles `retriever` takes
-    for its own, `GROUP` together, each once."""
-    ids = retriever.corpus.ids
-    passages = pairs["passage_id"].to_numpy()
-    row_of = {passage: row for row, passage in reversed(list(enumerate(passages)))}
-    rankings = retriever.search(pairs["query"].tolist(), NEIGHBOURS)
+    """Rows in an order in which each title is followed by those of the articles that `retriever`
+    takes for its own, `GROUP` together; one that meets the likeliest of them in another's group
+    begins none. Titles that would be reranked come first. As many rows as there are pairs: hard
+    ones again and again, and not all.
+    """
+    ids, own = retriever.corpus.ids, pairs["passage_id"].tolist()
+    row_of = {passage: row for row, passage in reversed(list(enumerate(own)))}
+    rankings = retriever.search(pairs["query"].tolist(), RERANKED)
+    others = [
+        [row_of[ids[at]] for at in ranking.positions.tolist() if ids[at] != own[row]]
+        for row, ranking in enumerate(rankings)
+    ]
+    reranked = [
+        own[row] in [ids[at] for at in contenders(ranking)] for row, ranking in enumerate(rankings)
+    ]
+    firsts = np.random.default_rng(seed).permutation(len(pairs)).tolist()
     order: list[int] = []
-    left = set(range(len(pairs)))
-    for first in np.random.default_rng(seed).permutation(len(pairs)).tolist():
-        if first not in left:
-            continue
-        near = (row_of[ids[position]] for position in rankings[first].positions)
-        others = [row for row in near if row in left and passages[row] != passages[first]]
-        group = [first, *others[: GROUP - 1]]
-        left.difference_update(group)
-        order += group
-    return order
+    met: set[int] = set()
+    for first in sorted(firsts, key=lambda row: not reranked[row]):
+        if first not in met:
+            group = [first, *others[first][: GROUP - 1]]
+            met.update(row for row in group if set(others[row][:1]) & set(group))
+            order += group
+    return list(islice(cycle(order), len(pairs)))

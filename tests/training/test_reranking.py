@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 
 from e5demo.data.corpus import Corpus
 from e5demo.retrieval.lexical import BM25Retriever
+from e5demo.retrieval.search import Ranking
 from e5demo.training import reranking
 from e5demo.training.checkpoints import History
 from e5demo.training.recipe import TrainingSettings, make_recipe
@@ -42,21 +43,49 @@ def small(monkeypatch):
     monkeypatch.setitem(reranking.RECIPE, "lora_layers", 1)
 
 
-def test_titles_about_the_same_things_stand_together_each_once(monkeypatch):
-    monkeypatch.setattr(reranking, "GROUP", 4)
-    order = grouped(MANY, retriever_of(MANY), seed=0)
-    assert sorted(order) == list(range(12))
-    subjects = [SUBJECTS[row % 3] for row in order]
-    assert [len(set(subjects[i : i + 4])) for i in (0, 4, 8)] == [1, 1, 1]
-    assert grouped(MANY, retriever_of(MANY), seed=1) != order
-    assert grouped(MANY, retriever_of(MANY), seed=0) == order
+class Ranked:
+    """Retrieves what it was told to for each pair: (passage, score), best first."""
+
+    def __init__(self, pairs, *hits):
+        self.corpus = retriever_of(pairs).corpus
+        ids = self.corpus.ids.tolist()
+        self.rankings = [
+            Ranking(np.array([ids.index(name) for name, _ in of]), np.array([s for _, s in of]))
+            for of in hits
+        ]
+
+    def prepare(self, queries, progress):
+        pass
+
+    def search(self, queries, k):
+        return self.rankings
 
 
-def test_a_passage_s_second_title_is_in_no_group_with_its_first(monkeypatch):
-    monkeypatch.setattr(reranking, "GROUP", 2)
+@pytest.mark.parametrize("seed", range(5))
+def test_titles_that_would_be_reranked_stand_with_what_is_taken_for_theirs(seed, small):
+    pairs = pairs_of(["neige", "la neige", "train", "vin"], ["n", "l", "t", "v"])
+    pairs["passage_id"] = ["p0", "p1", "p2", "p3"]
+    ranked = Ranked(
+        pairs,
+        [("p0", 10), ("p1", 9), ("p2", 1)],
+        [("p1", 10), ("p0", 8), ("p3", 1)],
+        [("p2", 10), ("p0", 2), ("p1", 1)],  # found without: nothing is near it
+        [("p0", 10), ("p3", 9)],
+    )
+    order = grouped(pairs, ranked, seed)
+    assert sorted(map(sorted, zip(order[::2], order[1::2], strict=True))) == [[0, 1], [0, 3]]
+
+
+def test_its_order_is_the_seed_s(small):
+    orders = [grouped(MANY, retriever_of(MANY), seed) for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    assert len(orders[0]) == len(MANY)
+
+
+def test_a_passage_s_second_title_is_in_no_group_with_its_first(small):
     pairs = pairs_of(["neige", "la neige", "train", "vin"], ["neige", "neige", "train", "vin"])
     order = grouped(pairs, retriever_of(pairs), seed=0)
-    assert sorted(order) == [0, 1, 2, 3]
+    assert {0, 1} not in map(set, zip(order[::2], order[1::2], strict=True))
 
 
 def test_it_takes_the_training_s_seed_minutes_and_precision():
