@@ -10,6 +10,7 @@ import pandas as pd
 from e5demo.data.corpus import Corpus
 from e5demo.retrieval.encoder import Role, Tokens
 from e5demo.retrieval.engine import Engine
+from e5demo.retrieval.search import Ranking, top
 
 VOCABULARY = ("baleine", "budget", "neige", "train", "vin")
 
@@ -74,3 +75,23 @@ def corpus_of(passages: Sequence[str]) -> Corpus:
     frame = pd.DataFrame({"passage": list(passages)})
     frame.index = pd.Index([f"p{i:03}" for i in range(len(frame))], name="passage_id")
     return Corpus(frame)
+
+
+class Known:
+    """A retriever of given scores: `scores[query][passage]`; what has none is not found."""
+
+    def __init__(self, passages, scores):
+        self.corpus = corpus_of(passages)
+        self.scores = scores
+        self.prepared = []
+
+    def prepare(self, queries, progress=None):
+        self.prepared += queries
+
+    def search(self, queries, k):
+        return [self._rank(self.scores.get(query, {}), k) for query in queries]
+
+    def _rank(self, known, k):
+        at = [i for i, passage in enumerate(self.corpus.passages) if passage in known]
+        found = np.array([known[self.corpus.passages[i]] for i in at], dtype=float)
+        return top(found, k, np.array(at, dtype=int)) if at else Ranking(np.array([], int), found)

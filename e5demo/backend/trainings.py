@@ -89,7 +89,8 @@ class Trainings(Library):
         with tuned.working():
             pairs = self.train_pairs(dataset, tuned.split, settings)
             if settings.hard_negatives:
-                miner = self._miner(pairs, settings.negatives_from, settings, progress)
+                name, length = settings.negatives_from, settings.max_length
+                miner = self._retriever(pairs, name, length, progress)
                 pairs = add_negatives(pairs, miner, settings, progress)
             if tuned.extra.used:
                 pairs = add_triplets(pairs, tuned.triplets)
@@ -115,9 +116,8 @@ class Trainings(Library):
         tuned.check_base(base)
         with tuned.working():
             pairs = self.train_pairs(self.dataset(tuned.dataset), tuned.split, settings)
-            corpus = make_corpus(pairs, pd.Series(), "all")
             length, source = tuned.evaluation.max_length, tuned.source(base)
-            fusion = self.engine.retriever("fusion", corpus, length, progress, tuned=source)
+            fusion = self._retriever(pairs, "fusion", length, progress, source)
             train_late(pairs, fusion, settings, base, tuned.folder, progress)
 
     def _fit_reduction(
@@ -188,11 +188,17 @@ class Trainings(Library):
         used = usable(given, dataset.twins(), self.split(dataset, split_settings).parts)
         return used if len(used) else None, Extra(len(used), len(given) - len(used))
 
-    def _miner(
-        self, pairs: pd.DataFrame, name: str, settings: TrainingSettings, progress: Progress
+    def _retriever(
+        self,
+        pairs: pd.DataFrame,
+        name: str,
+        max_length: int,
+        progress: Progress,
+        tuned: ModelSource | None = None,
     ) -> Retriever:
+        """Of the passages of `pairs`."""
         corpus = make_corpus(pairs, pd.Series(), "all")
-        return self.engine.retriever(name, corpus, settings.max_length, progress)
+        return self.engine.retriever(name, corpus, max_length, progress, tuned)
 
     def keep_scores(self, tuned: Tuned, before: Experiment, after: Experiment) -> dict[str, Any]:
         """Both averages, the paired difference of each metric, and what a comparison says of it,

@@ -68,8 +68,8 @@ def train_late(
     Raises TooFewPairs, TrainingStopped.
     """
     recipe, late = late_settings(settings), folder / LATE
-    progress(LATE, 0, 1)
     retriever.prepare(pairs["query"].tolist(), progress)
+    progress(LATE, 0, 1)
     near = pairs.iloc[grouped(pairs, retriever, settings.seed)][["query", "passage"]]
 
     def told(stage: str, done: int, total: int) -> None:
@@ -110,6 +110,6 @@ def grouped(pairs: pd.DataFrame, retriever: Retriever, seed: int) -> list[int]:
     for first in sorted(firsts, key=lambda row: not reranked[row]):
         if first not in met:
             group = [first, *others[first][: GROUP - 1]]
-            met.update(row for row in group if set(others[row][:1]) & set(group))
+            met.update(row for row in group if others[row] and others[row][0] in group)
             order += group
     return list(islice(cycle(order), len(pairs)))

@@ -1,32 +1,9 @@
-import numpy as np
 import pandas as pd
 import pytest
-from fakes import corpus_of
+from fakes import Known
 
-from e5demo.retrieval.search import Ranking, top
 from e5demo.training.negatives import add_negatives
 from e5demo.training.recipe import make_recipe
-
-
-class Known:
-    """A retriever of given scores: `scores[query][passage]`; what has none is not found."""
-
-    def __init__(self, passages, scores):
-        self.corpus = corpus_of(passages)
-        self.scores = scores
-        self.prepared = []
-
-    def prepare(self, queries, progress=None):
-        self.prepared += queries
-
-    def search(self, queries, k):
-        return [self._rank(self.scores.get(query, {}), k) for query in queries]
-
-    def _rank(self, known, k):
-        at = [i for i, passage in enumerate(self.corpus.passages) if passage in known]
-        found = np.array([known[self.corpus.passages[i]] for i in at], dtype=float)
-        return top(found, k, np.array(at, dtype=int)) if at else Ranking(np.array([], int), found)
-
 
 PASSAGES = ["right", "twin", "hard", "easy", "far"]
 SCORES = {"q": {"right": 10.0, "twin": 9.6, "hard": 9.5, "easy": 4.0}}  # 'far' is not found

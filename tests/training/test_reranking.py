@@ -4,11 +4,11 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
+from fakes import Known
 from safetensors.numpy import load_file
 
 from e5demo.data.corpus import Corpus
 from e5demo.retrieval.lexical import BM25Retriever
-from e5demo.retrieval.search import Ranking
 from e5demo.training import reranking
 from e5demo.training.checkpoints import History
 from e5demo.training.recipe import TrainingSettings, make_recipe
@@ -43,35 +43,19 @@ def small(monkeypatch):
     monkeypatch.setitem(reranking.RECIPE, "lora_layers", 1)
 
 
-class Ranked:
-    """Retrieves what it was told to for each pair: (passage, score), best first."""
-
-    def __init__(self, pairs, *hits):
-        self.corpus = retriever_of(pairs).corpus
-        ids = self.corpus.ids.tolist()
-        self.rankings = [
-            Ranking(np.array([ids.index(name) for name, _ in of]), np.array([s for _, s in of]))
-            for of in hits
-        ]
-
-    def prepare(self, queries, progress):
-        pass
-
-    def search(self, queries, k):
-        return self.rankings
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_titles_that_would_be_reranked_stand_with_what_is_taken_for_theirs(seed, small):
-    pairs = pairs_of(["neige", "la neige", "train", "vin"], ["n", "l", "t", "v"])
-    pairs["passage_id"] = ["p0", "p1", "p2", "p3"]
-    ranked = Ranked(
-        pairs,
-        [("p0", 10), ("p1", 9), ("p2", 1)],
-        [("p1", 10), ("p0", 8), ("p3", 1)],
-        [("p2", 10), ("p0", 2), ("p1", 1)],  # found without: nothing is near it
-        [("p0", 10), ("p3", 9)],
+    ranked = Known(
+        ["n", "l", "t", "v"],
+        {
+            "neige": {"n": 10, "l": 9, "t": 1},
+            "la neige": {"l": 10, "n": 8, "v": 1},
+            "train": {"t": 10, "n": 2, "l": 1},  # found without: nothing is near it
+            "vin": {"n": 10, "v": 9},
+        },
     )
+    pairs = pairs_of(list(ranked.scores), ranked.corpus.passages)
+    pairs["passage_id"] = ranked.corpus.ids
     order = grouped(pairs, ranked, seed)
     assert sorted(map(sorted, zip(order[::2], order[1::2], strict=True))) == [[0, 1], [0, 3]]
 
