@@ -295,12 +295,14 @@ class Trainings(Library):
         pairs = self.train_pairs(dataset, split_settings, settings)
         corpus = self.corpus(dataset, split_settings, evaluation.corpus)
         again = set(corpus.passages)  # after training
-        if settings.matryoshka:
+        if tokens := trains_tokens(settings, len(pairs)):
+            again |= set(pairs["passage"])
+        elif settings.matryoshka:
             again |= set(pairs["passage"].head(FITTED_PAIRS))
         texts = len(self.engine.unencoded(corpus, evaluation.max_length)) + len(again)
         found = estimate(timing, count_steps(len(pairs), settings, timing), settings,
                          texts * told["seconds_per_passage"])  # fmt: skip
-        if not trains_tokens(settings, len(pairs)):
+        if not tokens:
             return found
         late = late_settings(settings)
         timing = Timing(**told["late"])
