@@ -90,7 +90,7 @@ QUICK = {
 # large, which is as many passages to choose from at the same cost. Without chunks, which take 1.3
 # times the work. The last weights are kept: a validation small enough to be quick cannot tell those
 # of neighbouring ones apart. Vectors of a third of the length are learned at hardly any cost. The
-# last half hour is for tokens to rerank by: more epochs of the vectors are worth nothing.
+# last forty minutes are for tokens to rerank by: more epochs of the vectors are worth nothing.
 BEST = {
     **QUICK,
     "batch_size": 32,
@@ -101,8 +101,8 @@ BEST = {
     "epochs": 3.0,
     "validations": 4,
     "validation_queries": 500,
-    "max_minutes": 80.0,
-    "rerank_minutes": 30.0,
+    "max_minutes": 70.0,
+    "rerank_minutes": 40.0,
 }
 # LoRA at the recipe's learning rate hardly moves in minutes.
 LORA_RATE = {"learning_rate": 1e-3}

@@ -216,12 +216,13 @@ SPOKEN: dict[str, tuple[str, str]] = {
         "The recipe to the letter: 64 pairs a batch, 512 tokens, one epoch.",
     ),
     "about_best": (
-        "Deux heures au plus, dont la dernière demi-heure pour apprendre à reclasser : comme "
-        "« rapide », sur des textes deux fois plus longs, avec deux négatifs difficiles par paire, "
-        "des vecteurs courts (128 dimensions) appris en même temps et des validations en chemin.",
-        "Two hours at most, the last half hour for learning to rerank: as “quick”, on texts twice "
-        "as long, with two hard negatives a pair, short vectors (128 dimensions) learned beside, "
-        "and validations on the way.",
+        "Deux heures au plus, dont les quarante dernières minutes pour apprendre à reclasser : "
+        "comme « rapide », sur des textes deux fois plus longs, avec deux négatifs difficiles par "
+        "paire, des vecteurs courts (128 dimensions) appris en même temps et des validations en "
+        "chemin.",
+        "Two hours at most, the last forty minutes for learning to rerank: as “quick”, on texts "
+        "twice as long, with two hard negatives a pair, short vectors (128 dimensions) learned "
+        "beside, and validations on the way.",
     ),
     "cost": ("≈ {time} · {memory}", "≈ {time} · {memory}"),
     "cost_unknown": ("coût à mesurer", "cost not measured yet"),

@@ -38,7 +38,7 @@ def test_mistakes_are_named_at_once():
 def test_best_has_as_many_passages_a_step_as_quick_and_more_of_them_hard(method):
     best, quick = make_recipe(method, "best"), make_recipe(method, "quick")
     assert (best.hard_negatives, best.validations, best.patience) == (2, 4, None)
-    assert (best.max_minutes, best.rerank_minutes, best.epochs) == (80, 30, 3)
+    assert (best.max_minutes, best.rerank_minutes, best.epochs) == (70, 40, 3)
     assert (best.max_length, quick.rerank_minutes) == (128, None)
     assert (best.cached, best.scale, best.batch_size) == (False, 100, 32)
     assert best.learning_rate == {"full": 4e-5, "lora": quick.learning_rate}[method]
