@@ -131,11 +131,11 @@ class Trainings(Library):
         encoder = self.engine.encoder(tuned.evaluation.max_length, tuned.source(base))
         cache = self.engine.cache
         titles, _ = cache.encode(encoder, "query", pairs["query"].tolist(), progress)
-        once = pairs["passage"].unique().tolist()
-        passages, _ = cache.encode(encoder, "document", once, progress)
+        right, once = pd.factorize(pairs["passage"])
+        passages, _ = cache.encode(encoder, "document", once.tolist(), progress)
         path = tuned.folder / REDUCTION
         learned = Reduction.read(path)
-        fit(learned, titles, passages, tuned.settings.seed, progress).write(path)
+        fit(learned, titles, passages, right, tuned.settings.seed, progress).write(path)
 
     def keep_votes(self, dataset: Dataset) -> Path:
         """The triplets of the votes on a data set as a file, which a command can name.

@@ -25,7 +25,8 @@ LIKENESS = 0.5  # the weight of ranking them as the whole vector does
 TEACHER_SCALE = 100.0  # E5's own temperature
 START_SCALE = 50.0
 RATES = {"axes": 1e-3, "log_scale": 1e-2}  # learning rates of its parameters
-STEPS, TITLES = 300, 512  # of the second part
+STEPS, TITLES = 600, 512  # of the second part
+NEVER = -1e4  # a score
 
 
 class Reducer(Module):
@@ -70,7 +71,7 @@ class Reducer(Module):
             cosines = self.cosines(queries, known)
             right = torch.arange(len(queries), device=queries.device)
             found = cross_entropy(cosines[:, : len(passages)], right)
-            loss = found + LIKENESS * unlikeness(cosines, queries, known)
+            loss = found + LIKENESS * unlikeness(cosines, whole_scores(queries, known))
         if self.training:
             self._keep(passages.detach())
         return loss
@@ -83,11 +84,15 @@ class Reducer(Module):
         return Reduction(self.mean.cpu().numpy(), self.axes.detach().cpu().numpy())
 
 
-def unlikeness(cosines: Tensor, queries: Tensor, passages: Tensor) -> Tensor:
-    """Of the softmax of `cosines` to that of the whole vectors: their cross entropy, which is
-    Kullback and Leibler's divergence and a constant. Its gradient reaches `cosines` alone."""
-    wanted = softmax(TEACHER_SCALE * (queries @ passages.T).detach(), dim=1)
-    return -(wanted * log_softmax(cosines, dim=1)).sum(dim=1).mean()
+def whole_scores(queries: Tensor, passages: Tensor) -> Tensor:
+    """Scaled cosines of unit vectors, without a gradient."""
+    return TEACHER_SCALE * (queries @ passages.T).detach()
+
+
+def unlikeness(cosines: Tensor, whole: Tensor) -> Tensor:
+    """Of the softmax of `cosines` to that of `whole`, as scaled: their cross entropy, which is
+    Kullback and Leibler's divergence and a constant."""
+    return -(softmax(whole, dim=1) * log_softmax(cosines, dim=1)).sum(dim=1).mean()
 
 
 class RankingLoss(MultipleNegativesRankingLoss):
@@ -125,13 +130,16 @@ def fit(
     start: Reduction,
     titles: np.ndarray,
     passages: np.ndarray,
+    right: np.ndarray,
     seed: int,
     progress: Progress = silent,
 ) -> Reduction:
-    """`start` tuned so that each title ranks all `passages` as whole vectors do. Both are unit
-    vectors, a text a row."""
+    """`start` tuned so that each title ranks all `passages` as whole vectors do, and those beside
+    its own, at `right`, by themselves too: one that was trained on leaves the others no weight.
+    Both are unit vectors, a text a row."""
     torch.manual_seed(seed)
     asked, read = torch.tensor(titles), torch.tensor(passages)
+    own = torch.tensor(right)[:, None]
     reducer = Reducer(*start.axes.shape)
     reducer.take(torch.tensor(start.mean), torch.tensor(start.axes))
     optimiser = torch.optim.Adam(
@@ -140,8 +148,10 @@ def fit(
     falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, STEPS)
     for step in range(STEPS):
         progress("reduce", step, STEPS)
-        some = asked[torch.randint(len(asked), (TITLES,))]
-        loss = unlikeness(reducer.cosines(some, read), some, read)
+        some = torch.randint(len(asked), (TITLES,))
+        cosines, whole = reducer.cosines(asked[some], read), whole_scores(asked[some], read)
+        others = [scores.scatter(1, own[some], NEVER) for scores in (cosines, whole)]
+        loss = unlikeness(cosines, whole) + unlikeness(*others)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

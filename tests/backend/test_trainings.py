@@ -200,8 +200,8 @@ def test_fewer_dimensions_are_fitted_to_all_that_was_trained_on(
     monkeypatch.setitem(DIMENSIONS, "int8-128", 8)
     seen = {}
 
-    def fit(start, titles, passages, seed, progress):
-        seen.update(start=start, titles=titles, passages=passages)
+    def fit(start, titles, passages, right, seed, progress):
+        seen.update(start=start, titles=titles, passages=passages, right=right)
         progress("reduce", 1, 1)
         return Reduction(start.mean, 2 * start.axes)
 
@@ -217,6 +217,7 @@ def test_fewer_dimensions_are_fitted_to_all_that_was_trained_on(
     assert seen["titles"] == pytest.approx(encoder.encode(pairs["query"], "query"), abs=1e-3)
     once = pairs["passage"].unique().tolist()
     assert seen["passages"] == pytest.approx(encoder.encode(once, "document"), abs=1e-3)
+    assert [once[row] for row in seen["right"]] == pairs["passage"].tolist()
     assert seen["start"].axes.shape == (32, 8)
 
     corpus = tuning.corpus(dataset, SPLIT, "test")

@@ -3,7 +3,7 @@ import pytest
 
 from e5demo.retrieval.reduction import Reduction
 from e5demo.retrieval.search import unit
-from e5demo.training.reducer import KEPT, Reducer, fit
+from e5demo.training.reducer import KEPT, STEPS, Reducer, fit
 
 
 def test_the_last_passages_are_ranked_too_and_the_oldest_forgotten():
@@ -56,23 +56,42 @@ def test_vectors_of_any_length_are_compared_by_their_cosine():
     assert reducer(7 * asked, 9 * read).item() == pytest.approx(reducer(asked, read).item())
 
 
-def test_it_is_fitted_to_rank_as_whole_vectors_do():
+def texts_that_six_dimensions_tell_apart():
+    """Passages, titles as near to them as that, and a start that sees two of the six."""
     draw = np.random.default_rng(0)
     passages = draw.normal(size=(300, 16)).astype(np.float32)
-    passages[:, 6:] *= 0.05  # six dimensions tell the texts apart, of which four are to do
+    passages[:, 6:] *= 0.05
     passages = unit(passages + 0.5)
-    titles = unit(passages + draw.normal(0, 0.05, passages.shape).astype(np.float32))
-    start = Reduction(passages.mean(axis=0), np.eye(16, dtype=np.float32)[:, 4:8])  # two of them
+    noise = draw.normal(0, 0.05, passages.shape).astype(np.float32)
+    start = Reduction(passages.mean(axis=0), np.eye(16, dtype=np.float32)[:, 4:8])
+    return passages, unit(passages + noise), start
 
-    def shared(reduction):
-        whole = np.argsort(-titles @ passages.T, axis=1)[:, :5]
-        fewer = np.argsort(-reduction.apply(titles) @ reduction.apply(passages).T, axis=1)[:, :5]
-        return np.mean([len(set(a) & set(b)) / 5 for a, b in zip(whole, fewer, strict=True)])
 
-    seen = []
-    learned = fit(start, titles, passages, seed=1, progress=lambda *now: seen.append(now))
-    assert (seen[0], seen[-1]) == (("reduce", 0, 300), ("reduce", 300, 300))
+def shared(reduction, titles, passages, hits=range(5)):
+    """How many of these hits by whole vectors are among them in fewer dimensions."""
+    whole = np.argsort(-titles @ passages.T, axis=1)[:, hits]
+    fewer = np.argsort(-reduction.apply(titles) @ reduction.apply(passages).T, axis=1)[:, hits]
+    pairs = zip(whole, fewer, strict=True)
+    return np.mean([len(set(a) & set(b)) / len(hits) for a, b in pairs])
+
+
+def test_it_is_fitted_to_rank_as_whole_vectors_do():
+    passages, titles, start = texts_that_six_dimensions_tell_apart()
+    seen, own = [], np.arange(300)
+    learned = fit(start, titles, passages, own, 1, lambda *now: seen.append(now))
+    assert (seen[0], seen[-1]) == (("reduce", 0, STEPS), ("reduce", STEPS, STEPS))
     assert learned.axes.shape == (16, 4)
-    assert shared(learned) > shared(start) + 0.1
-    again = fit(start, titles, passages, seed=1)
+    assert shared(learned, titles, passages) > shared(start, titles, passages) + 0.1
+    again = fit(start, titles, passages, own, seed=1)
     assert np.array_equal(again.axes, learned.axes)
+
+
+def test_what_is_beside_a_title_s_own_passage_is_ranked_too():
+    passages, _, start = texts_that_six_dimensions_tell_apart()
+    own = np.arange(300)
+    learned, blind = (
+        fit(start, passages, passages, right, seed=1) for right in (own, np.roll(own, 1))
+    )
+    beside = range(1, 6)  # each is its own title, and first
+    found = [shared(reduction, passages, passages, beside) for reduction in (learned, blind)]
+    assert found[0] > found[1] + 0.02
