@@ -17,6 +17,8 @@ from e5demo.evaluation.comparison import Interval
 from e5demo.evaluation.metrics import score_run
 from e5demo.evaluation.runs import DEPTH, make_run
 from e5demo.retrieval.search import Ranking, top
+from e5demo.training.estimate import in_bf16
+from e5demo.training.recipe import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ class News:
 
 
 def encode(model: Any, texts: list[str], role: str, max_length: int) -> np.ndarray:
-    """Unit vectors, float32 of shape (texts, dimensions); on a graphics card in bf16."""
+    """Unit vectors, float32 of shape (texts, dimensions); computed in bf16 where there is some."""
     import torch
 
     model.max_seq_length = max_length
-    cuda = model.device.type == "cuda"
+    cuda, bf16 = model.device.type == "cuda", in_bf16(TrainingSettings(bf16=True))
     call = model.encode_query if role == "query" else model.encode_document
-    with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
         vectors = call(
             texts,
             batch_size=256 if cuda else 16,
