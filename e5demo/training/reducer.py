@@ -26,7 +26,7 @@ TEACHER_SCALE = 100.0  # E5's own temperature
 START_SCALE = 50.0
 RATES = {"axes": 1e-3, "log_scale": 1e-2}  # learning rates of its parameters
 STEPS, TITLES = 600, 512  # of the second part
-NEVER = -1e4  # a score
+NEVER = -1e4  # a score that leaves no weight; of -inf the loss is no number
 
 
 class Reducer(Module):
@@ -135,8 +135,8 @@ def fit(
     progress: Progress = silent,
 ) -> Reduction:
     """`start` tuned so that each title ranks all `passages` as whole vectors do, and those beside
-    its own, at `right`, by themselves too: one that was trained on leaves the others no weight.
-    Both are unit vectors, a text a row."""
+    its own (the one at `right`) by themselves too: a title that was trained on finds its own so
+    well that the others hardly weigh. Both are unit vectors, a text a row."""
     torch.manual_seed(seed)
     asked, read = torch.tensor(titles), torch.tensor(passages)
     own = torch.tensor(right)[:, None]
@@ -148,9 +148,10 @@ def fit(
     falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, STEPS)
     for step in range(STEPS):
         progress("reduce", step, STEPS)
-        some = torch.randint(len(asked), (TITLES,))
-        cosines, whole = reducer.cosines(asked[some], read), whole_scores(asked[some], read)
-        others = [scores.scatter(1, own[some], NEVER) for scores in (cosines, whole)]
+        rows = torch.randint(len(asked), (TITLES,))
+        some = asked[rows]
+        cosines, whole = reducer.cosines(some, read), whole_scores(some, read)
+        others = [scores.scatter(1, own[rows], NEVER) for scores in (cosines, whole)]
         loss = unlikeness(cosines, whole) + unlikeness(*others)
         optimiser.zero_grad()
         loss.backward()
