@@ -1,13 +1,14 @@
 """Which recipe tunes E5 best: trainings, each scored on the validation titles among all articles.
 
-    python benchmarks/quality/study.py NEWS.csv [--minutes N] [--out FOLDER] [--only NAME ...]
-                                       [--queries N]
+    python benchmarks/quality/study.py NEWS.csv [--minutes N] [--out FOLDER] [--only PATTERN ...]
+                                       [--queries N] [--without-train]
 
 A trial's result is a file in FOLDER; those that are there are not made again, so that the study
 goes on where it was stopped, and several processes can share it. A graphics card is used where
-there is one. `--only` makes the trials whose name has one of NAMEs in it. Prints a table with
-paired differences to each group's first trial, and writes it as `results.json` and, as a chart,
-`results.html`. The test split is not read here.
+there is one. `--only` makes the trials whose name is like one of PATTERNs ("quick", "lora*").
+`--without-train` searches the articles of validation and test alone, which takes less long.
+Prints a table with paired differences to each group's first trial, and writes it as `results.json`
+and, as a chart, `results.html`. The test titles are not read here.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +49,10 @@ COLUMNS = {
 def main() -> None:
     options = _parser().parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    news = News.read(options.csv)
+    news = News.read(options.csv, options.without_train)
     deadline = time.monotonic() + 60 * options.minutes
     for trial in PLAN:
-        if options.only and not any(part in trial.name for part in options.only):
+        if options.only and not any(fnmatchcase(trial.name, one) for one in options.only):
             continue
         if time.monotonic() > deadline:
             break
@@ -143,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/quality"))
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--queries", type=int)
+    parser.add_argument("--without-train", action="store_true")
     return parser
 
 
