@@ -30,7 +30,7 @@ ONE_AT_A_TIME = [
     Trial("quick: Matryoshka", "quick", dimensions=(384, 256, 128, 64)),
 ]
 LORA = [
-    Trial(f"lora: rank {rank}, rate {rate}, {'+'.join(targets)}", "lora", QUICK_STEPS,
+    Trial(f"lora: rank {rank}, rate {rate}, {'+'.join(targets)}", "quick", QUICK_STEPS,
           {"method": "lora", "lora_rank": rank, "lora_alpha": 2 * rank, "learning_rate": rate,
            "lora_targets": targets})
     for rank, rate, targets in [

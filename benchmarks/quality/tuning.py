@@ -46,6 +46,7 @@ def tune(trial: Trial, news: News, base: ModelSource) -> Any:
     """A SentenceTransformer in evaluation mode."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer
+    from transformers import PrinterCallback
 
     recipe = trial.recipe()
     model = prepare_model(base, recipe)
@@ -65,6 +66,7 @@ def tune(trial: Trial, news: News, base: ModelSource) -> Any:
             loss=make_loss(trial, recipe, model, base),
             callbacks=[mean.callback()] if mean else [],
         )
+        trainer.remove_callback(PrinterCallback)  # the table is what is printed
         trainer.train()
     if mean:
         mean.apply()
