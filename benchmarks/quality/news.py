@@ -39,8 +39,10 @@ class News:
 
     @cached_property
     def corpus(self) -> Corpus:
-        searched = (self.parts != "train").to_numpy() | (not self.without_train)
-        return make_corpus(self.pairs[searched], self.parts[searched], "all")
+        searched = self.pairs
+        if self.without_train:
+            searched = searched[(self.parts != "train").to_numpy()]
+        return make_corpus(searched, self.parts, "all")
 
     @cached_property
     def train(self) -> pd.DataFrame:

@@ -6,7 +6,8 @@
 A trial's result is a file in FOLDER; those that are there are not made again, so that the study
 goes on where it was stopped, and several processes can share it. A graphics card is used where
 there is one. `--only` makes the trials whose name is like one of PATTERNs ("quick", "lora*").
-`--without-train` searches the articles of validation and test alone, which takes less long.
+`--without-train` searches the articles of validation and test alone, which takes less long; as
+with `--queries`, such results are not to be compared with others: give them a FOLDER of their own.
 Prints a table with paired differences to each group's first trial, and writes it as `results.json`
 and, as a chart, `results.html`. The test titles are not read here.
 """
